@@ -107,6 +107,22 @@ impl Error {
         }
     }
 
+    /// A stable word for scripts to match, in kebab-case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not-found",
+            Self::PermissionDenied { .. } => "permission-denied",
+            Self::NotADirectory { .. } => "not-a-folder",
+            Self::IsADirectory { .. } | Self::NotAFile { .. } => "not-a-file",
+            Self::NoSpace { .. } => "no-space",
+            Self::NameTooLong { .. } => "name-too-long",
+            Self::NameReserved { .. } => "name-reserved",
+            Self::ChangedWhileReading { .. } => "changed-while-reading",
+            Self::Mismatch { .. } => "content-mismatch",
+            Self::Io { .. } => "io",
+        }
+    }
+
     /// The file or folder it is about.
     pub fn path(&self) -> &Path {
         match self {

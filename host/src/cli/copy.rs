@@ -1,0 +1,184 @@
+//! `copy` and `sync`: a run, followed and reported.
+
+use std::sync::Arc;
+
+use tracing::Level;
+
+use super::{App, args, exit::Exit, failure::Failure, log::Console, output::Stop, progress::Progress};
+use crate::{
+    files::{Kind, shown},
+    transfer::{self, Change, Event, Mode, Observer, Outcome, Stats, Summary},
+};
+
+/// Runs one.
+pub(super) async fn run(app: &App, mode: Mode, ends: &args::Ends) -> Result<Exit, Stop> {
+    let source = app.open(&ends.source).await?;
+    let destination = app.open(&ends.destination).await?;
+    let sandbox = app.context().sandbox().await?;
+    let options = transfer::Options {
+        transfers: app.options.transfers,
+        checkers: app.options.checkers,
+        dry_run: app.options.dry_run,
+        retries: app.options.retries,
+    };
+    let console = app.console.clone();
+    let reporter: Arc<dyn Observer> = if console.is_json() {
+        Arc::new(Json { console })
+    } else {
+        Arc::new(Lines { console })
+    };
+    let summary = if app.options.progress && !app.console.is_json() {
+        let progress = Progress::start(&app.console, reporter);
+        let outcome =
+            transfer::run(mode, source, destination, sandbox, options, progress.observer()).await;
+        progress.finish();
+        outcome
+    } else {
+        transfer::run(mode, source, destination, sandbox, options, reporter).await
+    }
+    .map_err(|error| Failure::from(&error))?;
+    conclude(app, &summary)
+}
+
+fn conclude(app: &App, summary: &Summary) -> Result<Exit, Stop> {
+    let stats = &summary.stats;
+    if app.console.is_json() {
+        app.console.write_json(&summary_json(stats));
+    } else {
+        let line = format!(
+            "{} files transferred, {} the same, {} removed, {} errors",
+            stats.files_sent, stats.unchanged, stats.deleted, stats.errors
+        );
+        app.console_line(Level::INFO, &line);
+    }
+    // The gravest error is what has to be dealt with; each was told when it came.
+    let worst = summary
+        .errors
+        .iter()
+        .max_by_key(|item| item.error.severity());
+    let Some(worst) = worst else {
+        return Ok(Exit::Done);
+    };
+    let mut failure = Failure::from(&worst.error);
+    let what = match stats.errors {
+        1 => "1 item was not done".to_owned(),
+        many => format!("{many} items were not done, this among them"),
+    };
+    failure.causes.insert(0, what);
+    if summary.stopped {
+        failure.causes[0].push_str(", and the run was broken off");
+    }
+    Err(Stop::Failed(failure))
+}
+
+fn summary_json(stats: &Stats) -> serde_json::Value {
+    serde_json::json!({
+        "event": "summary",
+        "transferred": stats.files_sent,
+        "bytes": stats.bytes_moved,
+        "same": stats.unchanged,
+        "removed": stats.deleted,
+        "folders_made": stats.folders_made,
+        "listed": stats.listed,
+        "errors": stats.errors,
+    })
+}
+
+/// Tells what happens as lines of the log.
+struct Lines {
+    console: Console,
+}
+
+impl Observer for Lines {
+    fn event(&self, event: Event<'_>) {
+        let info = |line: String| {
+            if tracing::enabled!(target: "acd", Level::INFO) {
+                self.console.line(Level::INFO, &line);
+            }
+        };
+        let notice = |line: String| {
+            if tracing::enabled!(target: "acd", Level::WARN) {
+                self.console.line(Level::WARN, &line);
+            }
+        };
+        match event {
+            Event::Finished { name, outcome, .. } => {
+                info(format!("{}: {}", shown(name), outcome_word(outcome)));
+            }
+            Event::FolderMade { name } => info(format!("{}: folder made", shown(name))),
+            Event::Deleted { name, .. } => info(format!("{}: removed", shown(name))),
+            Event::Would { name, change } => {
+                notice(format!("{}: would {}", shown(name), change_words(change)));
+            }
+            Event::Notice { name, notice: what } => {
+                notice(format!("{}: {what}", shown(name)));
+            }
+            Event::Restarted { name, error, .. } => {
+                let why = Failure::from(error).line();
+                notice(format!("{}: sent again: {why}", shown(name)));
+            }
+            Event::Failed { name, error, .. } => {
+                let why = Failure::from(error).line();
+                self.console
+                    .line(Level::ERROR, &format!("{}: {why}", shown(name)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Tells what happens as JSON objects.
+struct Json {
+    console: Console,
+}
+
+impl Observer for Json {
+    fn event(&self, event: Event<'_>) {
+        let value = match event {
+            Event::Finished {
+                name,
+                bytes,
+                outcome,
+                ..
+            } => serde_json::json!({
+                "event": "sent", "path": name, "size": bytes, "how": outcome_word(outcome),
+            }),
+            Event::FolderMade { name } => {
+                serde_json::json!({ "event": "folder-made", "path": name })
+            }
+            Event::Deleted { name, kind } => serde_json::json!({
+                "event": "removed", "path": name, "folder": kind == Kind::Folder,
+            }),
+            Event::Would { name, change } => serde_json::json!({
+                "event": "would", "path": name, "what": change_words(change),
+            }),
+            Event::Notice { name, notice } => serde_json::json!({
+                "event": "notice", "path": name, "msg": notice.to_string(),
+            }),
+            Event::Failed { name, error, .. } => serde_json::json!({
+                "event": "failed", "path": name, "code": error.code(),
+                "msg": Failure::from(error).line(),
+            }),
+            _ => return,
+        };
+        self.console.write_json(&value);
+    }
+}
+
+fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Created => "copied (new)",
+        Outcome::Overwritten => "copied (replaced existing)",
+        Outcome::Confirmed => "copied (confirmed after a lost reply)",
+    }
+}
+
+fn change_words(change: Change) -> String {
+    match change {
+        Change::Create { bytes } => format!("copy it ({bytes} bytes)"),
+        Change::Overwrite { bytes } => format!("replace what is there ({bytes} bytes)"),
+        Change::MakeFolder => "make the folder".to_owned(),
+        Change::Remove { kind: Kind::Folder } => "remove the folder with all it holds".to_owned(),
+        Change::Remove { .. } => "remove it".to_owned(),
+    }
+}

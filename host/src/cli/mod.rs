@@ -1,0 +1,209 @@
+//! The command line: what was typed, what it means, and what came of it.
+
+use std::{
+    env::consts::{ARCH, OS},
+    ffi::OsStr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Parser as _;
+use etcetera::BaseStrategy as _;
+use tracing::Level;
+
+mod args;
+mod change;
+mod copy;
+mod env;
+mod exit;
+mod failure;
+mod list;
+mod log;
+mod output;
+mod progress;
+mod serve;
+mod walk;
+
+use args::{Cli, Command, Global};
+use exit::Exit;
+use failure::Failure;
+use log::Console;
+use output::{Output, Stop};
+
+use crate::{
+    component::{BUILT_IN_SHA256, Budget, HttpOptions},
+    place::{self, Context, Place},
+    transfer::Mode,
+};
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help is what was asked for; all else is a mistake. Nobody is left to be
+            // told if it cannot be printed.
+            let _ = error.print();
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            return exit.into();
+        }
+    };
+    let console = Console::new(cli.global.json);
+    // Nothing else is needed for it, so nothing else is started.
+    if matches!(cli.command, Command::Version) {
+        return end(&console, version());
+    }
+    // Before there are threads: after that it cannot be told safely.
+    log::local_offset();
+    let level = log::level(cli.global.quiet, cli.global.verbose);
+    log::init(console.clone(), level);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run(cli, console.clone()));
+            // Whatever still reads a file, nobody waits for it.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(Failure::new("runtime", Exit::Other, error.to_string()).into()),
+    };
+    end(&console, outcome)
+}
+
+fn end(console: &Console, outcome: Result<Exit, Stop>) -> ExitCode {
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(Stop::Closed) => Exit::Done.into(),
+        Err(Stop::Failed(failure)) => {
+            console.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+async fn run(cli: Cli, console: Console) -> Result<Exit, Stop> {
+    let app = App::new(cli.global, console)?;
+    // `serve` ends in an orderly way by itself.
+    if let Command::Serve(serve) = &cli.command {
+        return serve::run(&app, serve).await;
+    }
+    tokio::select! {
+        outcome = app.command(&cli.command) => outcome,
+        Ok(()) = tokio::signal::ctrl_c() => {
+            let what = "interrupted; files that were on their way are not there";
+            Err(Failure::new("interrupted", Exit::Interrupted, what)
+                .hint("run it again: what is done already is not done twice")
+                .into())
+        }
+    }
+}
+
+/// The program, as far as all commands share it.
+struct App {
+    console: Console,
+    options: Global,
+    context: Context,
+}
+
+impl App {
+    fn new(options: Global, console: Console) -> Result<Self, Failure> {
+        let directories = || {
+            etcetera::choose_base_strategy().map_err(|_| {
+                Failure::new("no-home", Exit::Usage, "this user has no home folder").hint(
+                    "set HOME, or say --config and --embedded-dir",
+                )
+            })
+        };
+        let config = match &options.config {
+            Some(path) => (path.clone(), true),
+            None => (directories()?.config_dir().join("acd/acd.conf"), false),
+        };
+        let embedded_dir: PathBuf = match &options.embedded_dir {
+            Some(path) => path.clone(),
+            None => directories()?.data_dir().join("acd/embedded"),
+        };
+        let context = Context::new(place::Options {
+            config,
+            embedded_dir,
+            component: options.component.clone(),
+            http: HttpOptions {
+                ca_certificates: options.ca_cert.clone(),
+                connect_timeout: options.contimeout,
+                idle_timeout: options.timeout,
+                ..HttpOptions::default()
+            },
+            retry: Budget {
+                attempts: options.low_level_retries,
+                ..Budget::default()
+            },
+        });
+        Ok(Self {
+            console,
+            options,
+            context,
+        })
+    }
+
+    async fn command(&self, command: &Command) -> Result<Exit, Stop> {
+        match command {
+            Command::Ls { place } => list::ls(self, place).await,
+            Command::Lsd { place } => list::lsd(self, place).await,
+            Command::Cat(cat) => list::cat(self, cat).await,
+            Command::Copy(ends) => copy::run(self, Mode::Copy, ends).await,
+            Command::Sync(ends) => copy::run(self, Mode::Sync, ends).await,
+            Command::Mkdir { place } => change::mkdir(self, place).await,
+            Command::Delete { place } => change::delete(self, place).await,
+            Command::Purge { place } => change::purge(self, place).await,
+            Command::Serve(serve) => serve::run(self, serve).await,
+            Command::Version => version(),
+        }
+    }
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    async fn open(&self, text: &OsStr) -> Result<Place, Failure> {
+        Ok(place::open(text, &self.context).await?)
+    }
+
+    /// Tells of an item that failed while others go on.
+    fn item_failed(&self, item: &str, failure: &Failure) -> Exit {
+        let line = format!("{}: {}", crate::files::shown(item), failure.line());
+        self.console.line(Level::ERROR, &line);
+        failure.exit
+    }
+
+    /// Tells what a dry run leaves undone.
+    fn would(&self, action: &str, item: &str) {
+        let item = crate::files::shown(item);
+        self.console_line(Level::WARN, &format!("would {action}: {item}"));
+    }
+
+    /// A line of the log, if its level is wanted.
+    fn console_line(&self, level: Level, line: &str) {
+        if level <= log::level(self.options.quiet, self.options.verbose) {
+            self.console.line(level, line);
+        }
+    }
+}
+
+/// `version`: works wherever the program starts.
+fn version() -> Result<Exit, Stop> {
+    let mut output = Output::new();
+    output.write(
+        format!(
+            "acd v{}\n- os/arch: {OS}/{ARCH}\n- component: sha256 {BUILT_IN_SHA256}\n",
+            env!("CARGO_PKG_VERSION"),
+        )
+        .as_bytes(),
+    )?;
+    output.flush()?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,263 @@
+//! What lies below a place, wherever that is.
+
+use std::{
+    collections::VecDeque,
+    os::unix::ffi::OsStrExt as _,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use tokio::sync::mpsc;
+
+use super::{exit::Exit, failure::Failure};
+use crate::{
+    component::{self, NodeListing, Sandbox, Target},
+    files,
+    place::{Context, Place},
+};
+
+/// One file or folder.
+#[derive(Clone)]
+pub(super) struct Entry {
+    /// Where it is.
+    pub(super) place: Place,
+    /// Its path below the place that was asked for, as people see it.
+    pub(super) path: String,
+    /// Its own name, as people see it.
+    pub(super) name: String,
+    pub(super) kind: files::Kind,
+    /// Size in bytes; 0 where there is none.
+    pub(super) size: u64,
+    pub(super) modified: SystemTime,
+    /// The node's id, on a remote.
+    pub(super) id: Option<String>,
+    /// Hexadecimal MD5, where known without reading.
+    pub(super) md5: Option<String>,
+}
+
+/// Looks at one place; `None` where nothing is.
+pub(super) async fn look(place: &Place) -> Result<Option<Entry>, Failure> {
+    let found = match place {
+        Place::Local(path) => match files::stat(path).await {
+            Ok(entry) => local(place.clone(), String::new(), entry),
+            Err(files::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        },
+        Place::Remote { remote, path, .. } => match remote.stat(Target::Path(path.clone())).await {
+            Ok(node) => on_remote(place.clone(), String::new(), node),
+            Err(component::Error::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let shown = place.shown();
+    let name = shown.rsplit([':', '/']).next().unwrap_or_default();
+    Ok(Some(Entry {
+        path: name.to_owned(),
+        name: name.to_owned(),
+        ..found
+    }))
+}
+
+/// As [`look`], for a folder that must be there.
+pub(super) async fn look_at_folder(place: &Place) -> Result<Entry, Failure> {
+    match look(place).await? {
+        Some(entry) if entry.kind == files::Kind::Folder => Ok(entry),
+        Some(_) => Err(Failure::new(
+            "not-a-folder",
+            Exit::FolderNotFound,
+            format!("not a folder: {}", place.shown()),
+        )),
+        None => Err(Failure::not_found(&place.shown(), Exit::FolderNotFound)),
+    }
+}
+
+fn local(place: Place, path: String, entry: files::Entry) -> Entry {
+    Entry {
+        place,
+        name: path.rsplit('/').next().unwrap_or_default().to_owned(),
+        path,
+        kind: entry.kind,
+        size: entry.size,
+        modified: entry.modified,
+        id: None,
+        md5: None,
+    }
+}
+
+fn on_remote(place: Place, path: String, node: component::Node) -> Entry {
+    Entry {
+        place,
+        name: path.rsplit('/').next().unwrap_or_default().to_owned(),
+        path,
+        kind: match node.kind {
+            component::Kind::File => files::Kind::File,
+            component::Kind::Folder => files::Kind::Folder,
+        },
+        size: node.size.unwrap_or(0),
+        modified: node.modified,
+        id: Some(node.id),
+        md5: node.md5,
+    }
+}
+
+/// A folder's entries, batch by batch.
+pub(super) struct Folder {
+    place: Place,
+    path: String,
+    sandbox: Sandbox,
+    batches: Batches,
+}
+
+enum Batches {
+    Local(files::Listing),
+    Remote(NodeListing),
+}
+
+impl Folder {
+    /// Opens a folder; `path` is what its entries' paths start with.
+    pub(super) async fn open(entry: &Entry, path: String, sandbox: Sandbox) -> Result<Self, Failure> {
+        let batches = match &entry.place {
+            Place::Local(folder) => Batches::Local(files::list(folder)),
+            Place::Remote { remote, path, .. } => {
+                let target = match &entry.id {
+                    Some(id) => Target::Id(id.clone()),
+                    None => Target::Path(path.clone()),
+                };
+                Batches::Remote(remote.list(target).await?)
+            }
+        };
+        Ok(Self {
+            place: entry.place.clone(),
+            path,
+            sandbox,
+            batches,
+        })
+    }
+
+    /// The next entries, sorted by name; `None` once there are no more.
+    pub(super) async fn next_batch(&mut self) -> Result<Option<Vec<Entry>>, Failure> {
+        let path = |name: &str| {
+            if self.path.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{}/{name}", self.path)
+            }
+        };
+        let mut entries: Vec<_> = match &mut self.batches {
+            Batches::Local(listing) => {
+                let Some(mut batch) = listing.next_batch().await? else {
+                    return Ok(None);
+                };
+                batch.retain(|entry| !files::is_part_file(&entry.name));
+                let raw: Vec<_> = batch
+                    .iter()
+                    .map(|entry| entry.name.as_bytes().to_vec())
+                    .collect();
+                let names = self.sandbox.display(raw).await?;
+                let named = batch.into_iter().zip(names);
+                named
+                    .map(|(entry, name)| {
+                        let place = self.place.join(entry.name.as_bytes(), &name);
+                        local(place, path(&name), entry)
+                    })
+                    .collect()
+            }
+            Batches::Remote(listing) => {
+                let Some(batch) = listing.next_batch().await? else {
+                    return Ok(None);
+                };
+                let raw = batch.iter().map(|node| node.name.clone()).collect();
+                let names = self.sandbox.display(raw).await?;
+                let named = batch.into_iter().zip(names);
+                named
+                    .map(|(node, name)| {
+                        let place = self.place.join(&node.name, &name);
+                        on_remote(place, path(&name), node)
+                    })
+                    .collect()
+            }
+        };
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Some(entries))
+    }
+}
+
+/// All that lies below a folder.
+pub(super) struct Below {
+    found: mpsc::Receiver<Result<Vec<Entry>, (String, Failure)>>,
+}
+
+impl Below {
+    /// The next entries, of any one folder; an error with the path of the folder it is
+    /// about, which is then left out; `None` at the end.
+    pub(super) async fn next(&mut self) -> Option<Result<Vec<Entry>, (String, Failure)>> {
+        self.found.recv().await
+    }
+}
+
+/// Goes through all folders below one, several at once, deepest first, so that few are
+/// waiting at any time.
+pub(super) async fn below(
+    top: Entry,
+    context: &Context,
+    at_once: usize,
+) -> Result<Below, Failure> {
+    let sandbox = match &top.place {
+        Place::Local(_) => context.sandbox().await?.clone(),
+        Place::Remote { remote, .. } => remote.sandbox().clone(),
+    };
+    let (send, found) = mpsc::channel(at_once);
+    tokio::spawn(async move {
+        let top = Entry {
+            path: String::new(),
+            ..top
+        };
+        let mut waiting = VecDeque::from([top]);
+        let mut open = FuturesUnordered::new();
+        let send = Arc::new(send);
+        loop {
+            while open.len() < at_once
+                && let Some(folder) = waiting.pop_back()
+            {
+                open.push(visit(folder, sandbox.clone(), Arc::clone(&send)));
+            }
+            match open.next().await {
+                Some(folders) => waiting.extend(folders),
+                None => break,
+            }
+        }
+    });
+    Ok(Below { found })
+}
+
+/// Hands on a folder's entries; the answer is the folders in it.
+async fn visit(
+    folder: Entry,
+    sandbox: Sandbox,
+    send: Arc<mpsc::Sender<Result<Vec<Entry>, (String, Failure)>>>,
+) -> Vec<Entry> {
+    let mut folders = Vec::new();
+    let shown = if folder.path.is_empty() {
+        folder.place.shown()
+    } else {
+        folder.path.clone()
+    };
+    let outcome = async {
+        let mut listing = Folder::open(&folder, folder.path.clone(), sandbox).await?;
+        while let Some(entries) = listing.next_batch().await? {
+            let is_folder = |entry: &&Entry| entry.kind == files::Kind::Folder;
+            folders.extend(entries.iter().filter(is_folder).cloned());
+            if send.send(Ok(entries)).await.is_err() {
+                // Nobody wants more.
+                folders.clear();
+                break;
+            }
+        }
+        Ok(())
+    };
+    if let Err(failure) = outcome.await {
+        let _ = send.send(Err((shown, failure))).await;
+    }
+    folders
+}

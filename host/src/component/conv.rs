@@ -1,0 +1,207 @@
+//! The contract's generated types to and from this module's own. Every case is named: a
+//! new one in `wit/` does not compile until it is.
+
+use std::time::{Duration, SystemTime};
+
+use wasmtime_wasi::p3::bindings::clocks::system_clock::Instant;
+
+use super::{
+    Action, Budget, ByteRange, Decision, Detail, Error, Existing, Item, Kind, NameRule, Node,
+    PlanOptions, RemoteOptions, Target, WriteOptions,
+    bindings::{drive, policy, sync},
+};
+
+impl From<RemoteOptions> for drive::Options {
+    fn from(options: RemoteOptions) -> Self {
+        Self {
+            endpoint: options.endpoint,
+            encoding: options.encoding.0,
+            retry: options.retry.into(),
+        }
+    }
+}
+
+impl From<Budget> for policy::Budget {
+    fn from(budget: Budget) -> Self {
+        Self {
+            attempts: budget.attempts,
+            elapsed: u64::try_from(budget.elapsed.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl From<Target> for drive::Target {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Path(path) => Self::Path(path),
+            Target::Id(id) => Self::Id(id),
+        }
+    }
+}
+
+impl From<ByteRange> for drive::ByteRange {
+    fn from(range: ByteRange) -> Self {
+        Self {
+            start: range.start,
+            length: range.length,
+        }
+    }
+}
+
+impl From<WriteOptions> for drive::WriteOptions {
+    fn from(options: WriteOptions) -> Self {
+        Self {
+            size: options.size,
+            existing: match options.existing {
+                Existing::Unknown => drive::Existing::Unknown,
+                Existing::Absent => drive::Existing::Absent,
+                Existing::Node(id) => drive::Existing::Node(id),
+            },
+            content_type: options.content_type,
+        }
+    }
+}
+
+impl From<drive::Node> for Node {
+    fn from(node: drive::Node) -> Self {
+        Self {
+            id: node.id,
+            name: node.name,
+            kind: match node.kind {
+                drive::Kind::File => Kind::File,
+                drive::Kind::Folder => Kind::Folder,
+            },
+            size: node.size,
+            md5: node.md5.map(|md5| md5.to_ascii_lowercase()),
+            content_type: node.content_type,
+            created: time(&node.created),
+            modified: time(&node.modified),
+            version: node.version,
+        }
+    }
+}
+
+/// A moment, or the nearest this system's clock can tell.
+fn time(instant: &Instant) -> SystemTime {
+    let seconds = Duration::from_secs(instant.seconds.unsigned_abs());
+    let whole = if instant.seconds < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(seconds)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(seconds)
+    };
+    whole
+        .and_then(|time| time.checked_add(Duration::from_nanos(instant.nanoseconds.into())))
+        .unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+impl From<drive::Detail> for Detail {
+    fn from(detail: drive::Detail) -> Self {
+        Self {
+            message: detail.message,
+            status: detail.status,
+            code: detail.code,
+            request_id: detail.request_id,
+        }
+    }
+}
+
+impl From<drive::Error> for Error {
+    fn from(error: drive::Error) -> Self {
+        match error {
+            drive::Error::NotFound(detail) => Self::NotFound(detail.into()),
+            drive::Error::NameConflict(conflict) => Self::NameConflict {
+                existing: conflict.existing,
+                detail: conflict.detail.into(),
+            },
+            drive::Error::NotAFolder(detail) => Self::NotAFolder(detail.into()),
+            drive::Error::NotAFile(detail) => Self::NotAFile(detail.into()),
+            drive::Error::InvalidArgument(detail) => Self::InvalidArgument(detail.into()),
+            drive::Error::Unauthenticated(detail) => Self::Unauthenticated(detail.into()),
+            drive::Error::Forbidden(detail) => Self::Forbidden(detail.into()),
+            drive::Error::QuotaExceeded(detail) => Self::QuotaExceeded(detail.into()),
+            drive::Error::EgressDenied(detail) => Self::EgressDenied(detail.into()),
+            drive::Error::Throttled(detail) => Self::Throttled(detail.into()),
+            drive::Error::Unavailable(detail) => Self::Unavailable(detail.into()),
+            drive::Error::Interrupted(detail) => Self::Interrupted(detail.into()),
+            drive::Error::OutcomeUnknown(detail) => Self::OutcomeUnknown(detail.into()),
+            drive::Error::Protocol(detail) => Self::Protocol(detail.into()),
+            drive::Error::Cancelled => Self::Cancelled,
+            drive::Error::Other(text) => Self::Other(text),
+        }
+    }
+}
+
+impl From<Item> for sync::Item {
+    fn from(item: Item) -> Self {
+        Self {
+            name: item.name,
+            kind: match item.kind {
+                Kind::File => sync::Kind::File,
+                Kind::Folder => sync::Kind::Folder,
+            },
+            size: item.size,
+            md5: item.md5,
+        }
+    }
+}
+
+impl From<NameRule> for sync::NameRule {
+    fn from(rule: NameRule) -> Self {
+        match rule {
+            NameRule::Exact => Self::Exact,
+            NameRule::IgnoreCase => Self::IgnoreCase,
+        }
+    }
+}
+
+impl From<PlanOptions> for sync::Options {
+    fn from(options: PlanOptions) -> Self {
+        Self {
+            destination_names: options.destination_names.into(),
+            remove_extra: options.remove_extra,
+        }
+    }
+}
+
+impl From<sync::Decision> for Decision {
+    fn from(decision: sync::Decision) -> Self {
+        Self {
+            action: match decision.action {
+                sync::Action::Skip => Action::Skip,
+                sync::Action::Compare => Action::Compare,
+                sync::Action::Create => Action::Create,
+                sync::Action::Overwrite => Action::Overwrite,
+                sync::Action::MakeFolder => Action::MakeFolder,
+                sync::Action::Descend => Action::Descend,
+                sync::Action::Remove => Action::Remove,
+                sync::Action::Keep => Action::Keep,
+                sync::Action::KindConflict => Action::KindConflict,
+                sync::Action::NameClash => Action::NameClash,
+                sync::Action::NotReady => Action::NotReady,
+            },
+            source: decision.source,
+            destination: decision.destination,
+            winner: decision.winner,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_before_1970_and_beyond_the_clock_are_told_as_well_as_they_can() {
+        let at = |seconds, nanoseconds| {
+            time(&Instant {
+                seconds,
+                nanoseconds,
+            })
+        };
+        let epoch = SystemTime::UNIX_EPOCH;
+        assert_eq!(at(1, 500), epoch + Duration::new(1, 500));
+        assert_eq!(at(-2, 0), epoch - Duration::from_secs(2));
+        assert_eq!(at(-2, 1), epoch - Duration::from_secs(2) + Duration::from_nanos(1));
+        assert_eq!(at(i64::MAX, 999_999_999), epoch);
+    }
+}

@@ -1,0 +1,417 @@
+//! A drive, opened in a sandbox.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures::{
+    FutureExt as _, Stream, StreamExt as _,
+    channel::{mpsc, oneshot},
+    future::BoxFuture,
+};
+use tokio::sync::Mutex;
+use wasmtime::component::{FutureReader, ResourceAny, StreamReader};
+
+use super::{
+    ByteRange, Error, Node, NodePath, RemoteOptions, Sandbox, Target, WriteOptions,
+    bindings::drive,
+    sandbox::Instance,
+    stream::{IncomingBytes, IncomingItems, Outgoing, cancellation, value},
+};
+
+/// An open remote. Cheap to clone.
+///
+/// Dropping a call's future, a listing or a content cancels what the component does for
+/// it, and aborts its requests.
+#[derive(Clone)]
+pub struct Remote {
+    sandbox: Sandbox,
+    options: Arc<RemoteOptions>,
+    root: Arc<str>,
+    /// The component's handle, good for one generation of instances.
+    handle: Arc<Mutex<Handle>>,
+}
+
+#[derive(Clone, Copy)]
+struct Handle {
+    generation: u64,
+    resource: ResourceAny,
+}
+
+impl Remote {
+    pub(super) async fn connect(sandbox: Sandbox, options: RemoteOptions) -> Result<Self, Error> {
+        let (handle, root) = open(&sandbox, &options).await?;
+        Ok(Self {
+            sandbox,
+            options: Arc::new(options),
+            root: root.into(),
+            handle: Arc::new(Mutex::new(handle)),
+        })
+    }
+
+    /// The instance it lives in.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// The root folder's id, which tells accounts apart.
+    pub fn root_id(&self) -> &str {
+        &self.root
+    }
+
+    /// The nodes of a folder, as they arrive, in no order.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotAFolder`, or as the service and the network have it.
+    pub async fn list(&self, folder: Target) -> Result<NodeListing, Error> {
+        let ((batches, end), guard) = self
+            .call(move |at, remote, cancel| {
+                async move {
+                    let exports = at.backend.amazon_drive_backend_drive();
+                    let called = exports
+                        .remote()
+                        .call_list(at.accessor, remote, folder.into(), cancel)
+                        .await?;
+                    let (nodes, end): (StreamReader<_>, FutureReader<_>) = match called {
+                        Ok(parts) => parts,
+                        Err(error) => return Ok(Err(error.into())),
+                    };
+                    at.accessor.with(|mut access| {
+                        let (consumer, batches) = IncomingItems::new();
+                        nodes.pipe(&mut access, consumer)?;
+                        Ok(Ok((batches, value(end, &mut access)?)))
+                    })
+                }
+                .boxed()
+            })
+            .await?;
+        Ok(NodeListing {
+            batches,
+            state: ListingState::Open(End(Some(end))),
+            _guard: guard,
+        })
+    }
+
+    /// One node.
+    ///
+    /// # Errors
+    /// `NotFound`, or as the service and the network have it.
+    pub async fn stat(&self, target: Target) -> Result<Node, Error> {
+        self.call(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                let node = exports
+                    .remote()
+                    .call_stat(at.accessor, remote, target.into(), cancel)
+                    .await?;
+                Ok(node.map(Node::from).map_err(Error::from))
+            }
+            .boxed()
+        })
+        .await
+        .map(|(value, _)| value)
+    }
+
+    /// A file's content, or a range of it.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotAFile`, `InvalidArgument` for a range that starts past the end.
+    pub async fn read(&self, file: Target, range: Option<ByteRange>) -> Result<Content, Error> {
+        let ((bytes, end), guard) = self
+            .call(move |at, remote, cancel| {
+                async move {
+                    let exports = at.backend.amazon_drive_backend_drive();
+                    let called = exports
+                        .remote()
+                        .call_read(
+                            at.accessor,
+                            remote,
+                            file.into(),
+                            range.map(Into::into),
+                            cancel,
+                        )
+                        .await?;
+                    let (content, end): (StreamReader<_>, FutureReader<_>) = match called {
+                        Ok(parts) => parts,
+                        Err(error) => return Ok(Err(error.into())),
+                    };
+                    at.accessor.with(|mut access| {
+                        let (consumer, bytes) = IncomingBytes::new();
+                        content.pipe(&mut access, consumer)?;
+                        Ok(Ok((bytes, value(end, &mut access)?)))
+                    })
+                }
+                .boxed()
+            })
+            .await?;
+        Ok(Content {
+            bytes,
+            end: Some(End(Some(end))),
+            _guard: guard,
+        })
+    }
+
+    /// Writes a file: creates it, or replaces the content of the one there. The parent
+    /// folder must exist. The content streams through and is never collected; an error in
+    /// it ends the call as [`Error::Interrupted`], and nothing is stored.
+    ///
+    /// Success is the service's word: compare the node's MD5 with that of what was sent.
+    ///
+    /// # Errors
+    /// `NameConflict` where the options said there is none; `OutcomeUnknown` when all was
+    /// sent and no clear answer came.
+    pub async fn write<S, E>(
+        &self,
+        path: NodePath,
+        content: S,
+        options: WriteOptions,
+    ) -> Result<Node, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
+        E: Send + Unpin + std::fmt::Display + 'static,
+    {
+        let (outgoing, ended, mut failure) = Outgoing::new(content);
+        let written = self
+            .call(move |at, remote, cancel| {
+                async move {
+                    let (content, complete) = at.accessor.with(|mut access| {
+                        let content = StreamReader::new(&mut access, outgoing)?;
+                        let complete = ended.map(|end| wasmtime::error::Ok(end.unwrap_or(false)));
+                        let complete = FutureReader::new(&mut access, complete)?;
+                        wasmtime::error::Ok((content, complete))
+                    })?;
+                    let exports = at.backend.amazon_drive_backend_drive();
+                    let node = exports
+                        .remote()
+                        .call_write(
+                            at.accessor,
+                            remote,
+                            path,
+                            content,
+                            complete,
+                            options.into(),
+                            cancel,
+                        )
+                        .await?;
+                        Ok(node.map(Node::from).map_err(Error::from))
+                }
+                .boxed()
+            })
+            .await
+            .map(|(node, _)| node);
+        match (written, failure.try_recv()) {
+            // The component only knows that the content broke off; this side knows why.
+            (Err(Error::Interrupted(mut detail)), Ok(Some(cause))) => {
+                detail.message = cause.to_string();
+                Err(Error::Interrupted(detail))
+            }
+            (written, _) => written,
+        }
+    }
+
+    /// Makes a folder and the parents it needs; the one that is there already is fine.
+    ///
+    /// # Errors
+    /// `NotAFolder` where a file has the name, or one on the way.
+    pub async fn make_directory(&self, path: NodePath) -> Result<Node, Error> {
+        self.call(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                let node = exports
+                    .remote()
+                    .call_make_directory(at.accessor, remote, path, cancel)
+                    .await?;
+                Ok(node.map(Node::from).map_err(Error::from))
+            }
+            .boxed()
+        })
+        .await
+        .map(|(value, _)| value)
+    }
+
+    /// Moves a node to the trash, a folder with all it holds.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden` for the root.
+    pub async fn trash(&self, target: Target) -> Result<(), Error> {
+        self.call(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                let done = exports
+                    .remote()
+                    .call_trash(at.accessor, remote, target.into(), cancel)
+                    .await?;
+                Ok(done.map_err(Error::from))
+            }
+            .boxed()
+        })
+        .await
+        .map(|(value, _)| value)
+    }
+
+    /// Runs a call on the component's handle, with its `cancel` argument. The guard is
+    /// what keeps it from being cancelled.
+    async fn call<T, F>(&self, call: F) -> Result<(T, Guard), Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(
+                &'a Instance<'a>,
+                ResourceAny,
+                FutureReader<bool>,
+            ) -> BoxFuture<'a, wasmtime::Result<Result<T, Error>>>
+            + Send
+            + 'static,
+    {
+        let mut call = call;
+        loop {
+            let handle = *self.handle.lock().await;
+            let (guard, ended) = oneshot::channel();
+            let outcome = self
+                .sandbox
+                .call(move |at| {
+                    async move {
+                        if at.generation != handle.generation {
+                            return Ok(Err(call));
+                        }
+                        let cancel = at.accessor.with(|access| cancellation(access, ended))?;
+                        call(at, handle.resource, cancel).await.map(Ok)
+                    }
+                    .boxed()
+                })
+                .await?;
+            call = match outcome {
+                Ok(outcome) => return Ok((outcome?, Guard(guard))),
+                Err(call) => call,
+            };
+            self.reopen(handle.generation).await?;
+        }
+    }
+
+    /// Opens the remote in the instance that has replaced the one of generation `lost`,
+    /// unless another call has done so already.
+    async fn reopen(&self, lost: u64) -> Result<(), Error> {
+        let mut handle = self.handle.lock().await;
+        if handle.generation == lost {
+            let (new, root) = open(&self.sandbox, &self.options).await?;
+            if *root != *self.root {
+                return Err(Error::Other(
+                    "the account behind this remote has changed".to_owned(),
+                ));
+            }
+            *handle = new;
+        }
+        Ok(())
+    }
+}
+
+async fn open(sandbox: &Sandbox, options: &RemoteOptions) -> Result<(Handle, String), Error> {
+    let options = drive::Options::from(options.clone());
+    // Held until the end: dropping it is what cancels.
+    let (_guard, ended) = oneshot::channel();
+    sandbox
+        .call(move |at| {
+            async move {
+                let cancel = at.accessor.with(|access| cancellation(access, ended))?;
+                let exports = at.backend.amazon_drive_backend_drive();
+                let remote = exports.remote();
+                let resource = match remote.call_connect(at.accessor, options, cancel).await? {
+                    Ok(resource) => resource,
+                    Err(error) => return Ok(Err(Error::from(error))),
+                };
+                let root = remote.call_root(at.accessor, resource).await?;
+                let generation = at.generation;
+                Ok(Ok((
+                    Handle {
+                        generation,
+                        resource,
+                    },
+                    root,
+                )))
+            }
+            .boxed()
+        })
+        .await?
+}
+
+/// Cancels a call when dropped.
+struct Guard(#[expect(dead_code, reason = "held for its drop")] oneshot::Sender<Infallible>);
+
+/// How a stream of the component ends: like a cut one, unless this says otherwise.
+struct End(Option<oneshot::Receiver<Result<(), drive::Error>>>);
+
+impl End {
+    /// The outcome, once the stream has ended; afterwards always the same as the first
+    /// time, except that an error is told once and then only that there was one.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Some(outcome) = &mut self.0 else {
+            return Poll::Ready(Err(Error::Lost("the stream has ended".to_owned())));
+        };
+        let outcome = ready!(outcome.poll_unpin(context));
+        self.0 = None;
+        Poll::Ready(match outcome {
+            Ok(outcome) => outcome.map_err(Error::from),
+            Err(_) => Err(Error::Lost("in the middle of a stream".to_owned())),
+        })
+    }
+}
+
+/// The nodes of a folder, batch by batch.
+pub struct NodeListing {
+    batches: mpsc::Receiver<Vec<drive::Node>>,
+    state: ListingState,
+    _guard: Guard,
+}
+
+enum ListingState {
+    Open(End),
+    Complete,
+}
+
+impl NodeListing {
+    /// The next nodes, never an empty batch. `Ok(None)` is the only sign of a complete
+    /// listing, and only after it may anything be concluded from a name's absence.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// The listing broke off; so does every call after.
+    pub async fn next_batch(&mut self) -> Result<Option<Vec<Node>>, Error> {
+        let ListingState::Open(end) = &mut self.state else {
+            return Ok(None);
+        };
+        if let Some(batch) = self.batches.next().await {
+            return Ok(Some(batch.into_iter().map(Node::from).collect()));
+        }
+        std::future::poll_fn(|context| end.poll(context)).await?;
+        self.state = ListingState::Complete;
+        Ok(None)
+    }
+}
+
+/// A file's content as a stream of blocks, none of them empty. A connection that was cut
+/// ends it with an error; a plain end is the whole content, by length and not by MD5.
+pub struct Content {
+    bytes: mpsc::Receiver<Bytes>,
+    end: Option<End>,
+    _guard: Guard,
+}
+
+impl Stream for Content {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(bytes) = ready!(self.bytes.poll_next_unpin(context)) {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
+        let Some(end) = &mut self.end else {
+            return Poll::Ready(None);
+        };
+        let outcome = ready!(end.poll(context));
+        self.end = None;
+        Poll::Ready(outcome.err().map(Err))
+    }
+}

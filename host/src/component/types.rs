@@ -1,0 +1,217 @@
+//! The contract's records (`wit/`) as ordinary Rust types.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+/// A path on a remote: raw names from the root down. Empty is the root.
+pub type NodePath = Vec<Vec<u8>>;
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Content under a name.
+    File,
+    /// Holds other nodes.
+    Folder,
+}
+
+/// A file or folder on the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Stable under rename and move.
+    pub id: String,
+    /// Raw name; empty for the root.
+    pub name: Vec<u8>,
+    /// File or folder.
+    pub kind: Kind,
+    /// Size in bytes; `None` for folders and for content that is not there yet.
+    pub size: Option<u64>,
+    /// Lower-case hexadecimal MD5; `None` where the service told none.
+    pub md5: Option<String>,
+    /// MIME type as the service has it.
+    pub content_type: Option<String>,
+    /// When the service created it.
+    pub created: SystemTime,
+    /// When the service last changed it; not the time of the file it was made from.
+    pub modified: SystemTime,
+    /// Moves on each change of the node.
+    pub version: u64,
+}
+
+/// A node by either of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// By its path.
+    Path(NodePath),
+    /// By its id, which saves the lookup.
+    Id(String),
+}
+
+/// A range of bytes; past the end is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteRange {
+    /// First byte, from 0.
+    pub start: u64,
+    /// Number of bytes; `None` is all the rest.
+    pub length: Option<u64>,
+}
+
+/// What the caller knows about the node a write goes to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// Nothing: look first, then create or overwrite.
+    #[default]
+    Unknown,
+    /// There is none: create.
+    Absent,
+    /// Overwrite the content of this one.
+    Node(String),
+}
+
+/// How to write.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WriteOptions {
+    /// Exact number of bytes to come; `None` when not known.
+    pub size: Option<u64>,
+    /// What is there now.
+    pub existing: Existing,
+    /// MIME type to declare; `None` is `application/octet-stream`.
+    pub content_type: Option<String>,
+}
+
+/// How a remote is reached. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteOptions {
+    /// Base URL of the discovery call, with its trailing `/`.
+    pub endpoint: String,
+    /// How raw names become service names.
+    pub encoding: Encoding,
+    /// How long to retry each request.
+    pub retry: Budget,
+}
+
+impl RemoteOptions {
+    /// The defaults for a service whose discovery call is at `{endpoint}account/endpoint`.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            encoding: Encoding::default(),
+            retry: Budget::default(),
+        }
+    }
+}
+
+/// How long to go on with one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Most sends, the first included.
+    pub attempts: u32,
+    /// Longest time from the first send to the last.
+    pub elapsed: Duration,
+}
+
+impl Default for Budget {
+    /// Ten sends, as rclone's `--low-level-retries`, within ten minutes: at the service's
+    /// own pace of waits (up to 256 s each) a request that gets through at all does so
+    /// well within that.
+    fn default() -> Self {
+        Self {
+            attempts: 10,
+            elapsed: Duration::from_secs(600),
+        }
+    }
+}
+
+/// A set of replacements in names, by rclone's words. [`Sandbox::parse_encoding`] makes
+/// one of text.
+///
+/// [`Sandbox::parse_encoding`]: super::Sandbox::parse_encoding
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Encoding(pub(super) super::bindings::names::Encoding);
+
+impl Default for Encoding {
+    /// `Slash,InvalidUtf8,Dot`: rclone's default for this service.
+    fn default() -> Self {
+        use super::bindings::names::Encoding as Flags;
+        Self(Flags::SLASH | Flags::INVALID_UTF8 | Flags::DOT | Flags::ZERO)
+    }
+}
+
+impl fmt::Debug for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// One name on one side of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The raw name.
+    pub name: Vec<u8>,
+    /// File or folder.
+    pub kind: Kind,
+    /// Size in bytes; `None` for folders and for content that is not there yet.
+    pub size: Option<u64>,
+    /// Lower-case hexadecimal MD5, where already known.
+    pub md5: Option<String>,
+}
+
+/// How a destination tells names apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameRule {
+    /// By bytes.
+    Exact,
+    /// Ignoring case, as the service does.
+    IgnoreCase,
+}
+
+/// What a plan is allowed and asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// How the destination tells names apart.
+    pub destination_names: NameRule,
+    /// Whether items only the destination has are to be removed.
+    pub remove_extra: bool,
+}
+
+/// What to do with one name; see `wit/sync.wit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing: known to be the same.
+    Skip,
+    /// Same size, and an MD5 is missing: find out both, then compare.
+    Compare,
+    /// Send: the destination has no such file.
+    Create,
+    /// Send over the destination's file.
+    Overwrite,
+    /// Make the folder, then go into it.
+    MakeFolder,
+    /// Go into the folder both sides have.
+    Descend,
+    /// Only the destination has it, and it is to go.
+    Remove,
+    /// Only the destination has it, and it stays.
+    Keep,
+    /// A file on one side, a folder on the other.
+    KindConflict,
+    /// The destination cannot hold this name beside another of the source's.
+    NameClash,
+    /// The source's content is not there yet.
+    NotReady,
+}
+
+/// One decision of a plan. Indices count into the two lists the plan was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do.
+    pub action: Action,
+    /// The source's item; `None` for `Remove` and `Keep`.
+    pub source: Option<u32>,
+    /// The destination's item.
+    pub destination: Option<u32>,
+    /// For `NameClash`: the source's item that goes first.
+    pub winner: Option<u32>,
+}

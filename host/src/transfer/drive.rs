@@ -1,0 +1,601 @@
+//! The loop that keeps a run's checkers and transfers busy, and no busier than asked.
+//!
+//! All state is here and in one task; the futures it runs only carry what they need and
+//! bring back what they found.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+
+use super::{
+    Error, Event, Mode, Notice, Observer, Options, Run, Severity, Stats, Summary,
+    content::Meter,
+    ends::{Ends, Root},
+    event::Change,
+    plan::{Step, What},
+    send::{File, Sent, send},
+    side::{Decider, Entry, Md5, Side, Spot},
+    visit::{Visit, Visited, visit},
+};
+use crate::component;
+
+/// Carries out a run between two places that were looked at already.
+pub(super) async fn drive(
+    ends: Ends,
+    mode: Mode,
+    options: Options,
+    decider: Arc<dyn Decider>,
+    observer: Arc<dyn Observer>,
+) -> Summary {
+    let exists = ends.destination_exists;
+    let (mode, visit) = match ends.root {
+        Root::Folder => (mode, Visit::New { exists }),
+        // What else is in the destination has no counterpart to be missing.
+        Root::File(file) => (Mode::Copy, Visit::File { exists, file }),
+    };
+    let tally = Arc::new(Tally {
+        observer,
+        stats: Mutex::default(),
+    });
+    let mut drive = Drive {
+        run: Arc::new(Run {
+            source: ends.source,
+            destination: ends.destination,
+            decider,
+            observer: Arc::clone(&tally) as Arc<dyn Observer>,
+            options,
+            removes_extra: mode == Mode::Sync,
+            transfers: Default::default(),
+        }),
+        folders: HashMap::new(),
+        next_key: 0,
+        visits: Vec::new(),
+        compares: VecDeque::new(),
+        removals: VecDeque::new(),
+        sends: VecDeque::new(),
+        checks: FuturesUnordered::new(),
+        visiting: 0,
+        moves: FuturesUnordered::new(),
+        unavailable: 0,
+        summary: Summary::default(),
+    };
+    drive.enter(None, ends.source_spot, ends.destination_spot, visit);
+    drive.run().await;
+    Summary {
+        stats: tally.stats(),
+        ..drive.summary
+    }
+}
+
+/// Counts what it passes on.
+struct Tally {
+    observer: Arc<dyn Observer>,
+    stats: Mutex<Stats>,
+}
+
+impl Tally {
+    fn stats(&self) -> Stats {
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Tally {
+    fn event(&self, event: Event<'_>) {
+        let stats = self.stats.lock();
+        stats.unwrap_or_else(PoisonError::into_inner).add(&event);
+        self.observer.event(event);
+    }
+}
+
+struct Drive {
+    run: Arc<Run>,
+    /// Folders that something is still to be done in.
+    folders: HashMap<Key, Folder>,
+    next_key: Key,
+    /// Visits to begin or to go on with; the last first, so that the walk is depth first
+    /// and few folders are in hand.
+    visits: Vec<(Key, Visit)>,
+    compares: VecDeque<Compare>,
+    removals: VecDeque<Removal>,
+    sends: VecDeque<Send>,
+    /// At most `checkers`.
+    checks: FuturesUnordered<BoxFuture<'static, Checked>>,
+    /// How many of the checks are visits.
+    visiting: usize,
+    /// At most `transfers`.
+    moves: FuturesUnordered<BoxFuture<'static, Moved>>,
+    /// Items in a row that failed because the service did not answer.
+    unavailable: u32,
+    summary: Summary,
+}
+
+type Key = u64;
+
+/// A folder in hand.
+struct Folder {
+    parent: Option<Key>,
+    source: Arc<Spot>,
+    destination: Arc<Spot>,
+    /// What is still to be done in it: its visit, its files, its folders.
+    pending: u64,
+    /// Something in it or below it failed.
+    failed: bool,
+    /// What only the destination has, for when all else is done.
+    extra: Vec<(String, Entry)>,
+}
+
+struct Compare {
+    folder: Key,
+    label: String,
+    source: Entry,
+    destination: Entry,
+}
+
+struct Removal {
+    folder: Key,
+    label: String,
+    entry: Entry,
+}
+
+struct Send {
+    folder: Key,
+    label: String,
+    source: Entry,
+    existing: Option<Entry>,
+}
+
+/// What a checker brought back.
+enum Checked {
+    Visited {
+        folder: Key,
+        outcome: Result<Visited, Error>,
+    },
+    Compared {
+        compare: Compare,
+        outcome: Result<bool, Error>,
+    },
+    Removed {
+        removal: Removal,
+        outcome: Result<(), Error>,
+    },
+}
+
+/// What a transfer brought back.
+struct Moved {
+    folder: Key,
+    label: String,
+    meter: Arc<Meter>,
+    outcome: Result<Sent, Error>,
+}
+
+impl Drive {
+    async fn run(&mut self) {
+        loop {
+            while self.start_move() {}
+            while self.start_check() {}
+            tokio::select! {
+                Some(moved) = self.moves.next() => self.moved(moved),
+                Some(checked) = self.checks.next() => self.checked(checked),
+                else => return,
+            }
+        }
+    }
+
+    fn start_move(&mut self) -> bool {
+        if self.moves.len() >= self.run.options.transfers.max(1) {
+            return false;
+        }
+        let Some(job) = self.sends.pop_front() else {
+            return false;
+        };
+        let Some(folder) = self.folders.get(&job.folder) else {
+            return true;
+        };
+        let run = Arc::clone(&self.run);
+        let source_id = job.source.id.clone().map(String::from);
+        let from = folder.source.child(&job.source.name, source_id, job.label.clone());
+        let to = match &job.existing {
+            Some(there) => {
+                let id = there.id.clone().map(String::from);
+                folder.destination.child(&there.name, id, job.label.clone())
+            }
+            None => {
+                let name = run.destination.own_name(&job.source.name);
+                folder.destination.child(&name, None, job.label.clone())
+            }
+        };
+        let meter = Arc::new(Meter::new(Arc::clone(&run.observer), run.next_transfer()));
+        self.tell(Event::Started {
+            transfer: meter.transfer(),
+            name: &job.label,
+            bytes: job.source.size.unwrap_or(0),
+        });
+        self.moves.push(Box::pin(async move {
+            let file = File {
+                from,
+                source: job.source,
+                to,
+                exists: job.existing.is_some(),
+            };
+            Moved {
+                outcome: send(&run, file, &meter).await,
+                folder: job.folder,
+                label: job.label,
+                meter,
+            }
+        }));
+        true
+    }
+
+    fn start_check(&mut self) -> bool {
+        if self.checks.len() >= self.run.options.checkers.max(1) {
+            return false;
+        }
+        let waiting = self.sends.len() + self.compares.len();
+        let may_visit = waiting < BACKLOG && !self.visits.is_empty();
+        // Comparing large files must not keep new ones from being found for transfers
+        // that have nothing to do.
+        let hungry = self.sends.is_empty() && self.visiting == 0;
+        let check = if may_visit && hungry {
+            self.next_visit()
+        } else if let Some(compare) = self.compares.pop_front() {
+            self.compare(compare)
+        } else if let Some(removal) = self.removals.pop_front() {
+            self.remove(removal)
+        } else if may_visit {
+            self.next_visit()
+        } else {
+            return false;
+        };
+        self.checks.extend(check);
+        true
+    }
+
+    fn next_visit(&mut self) -> Option<BoxFuture<'static, Checked>> {
+        let (folder, step) = self.visits.pop()?;
+        let Folder {
+            source,
+            destination,
+            ..
+        } = self.folders.get(&folder)?;
+        let (source, destination) = (Arc::clone(source), Arc::clone(destination));
+        let run = Arc::clone(&self.run);
+        self.visiting += 1;
+        Some(Box::pin(async move {
+            let outcome = visit(&run, &source, destination, step).await;
+            Checked::Visited {
+                folder,
+                outcome,
+            }
+        }))
+    }
+
+    fn compare(&mut self, compare: Compare) -> Option<BoxFuture<'static, Checked>> {
+        let folder = self.folders.get(&compare.folder)?;
+        let child = |of: &Spot, entry: &Entry| {
+            let id = entry.id.clone().map(String::from);
+            of.child(&entry.name, id, compare.label.clone())
+        };
+        let from = child(&folder.source, &compare.source);
+        let to = child(&folder.destination, &compare.destination);
+        let run = Arc::clone(&self.run);
+        Some(Box::pin(async move {
+            let ours = content_of(&run, &*run.source, &from, &compare.source);
+            let theirs = content_of(&run, &*run.destination, &to, &compare.destination);
+            let outcome = futures::try_join!(ours, theirs)
+                .map(|(ours, theirs)| ours.is_some() && ours == theirs);
+            Checked::Compared { compare, outcome }
+        }))
+    }
+
+    fn remove(&mut self, removal: Removal) -> Option<BoxFuture<'static, Checked>> {
+        let folder = self.folders.get(&removal.folder)?;
+        let Removal { label, entry, .. } = &removal;
+        let id = entry.id.clone().map(String::from);
+        let spot = folder.destination.child(&entry.name, id, label.clone());
+        let run = Arc::clone(&self.run);
+        Some(Box::pin(async move {
+            let kind = removal.entry.kind;
+            let removed = run.patiently(|| run.destination.remove(&spot, kind)).await;
+            let outcome = match removed {
+                // By somebody else, or by a try whose answer was lost.
+                Err(gone) if gone.is_not_found() => Ok(()),
+                outcome => outcome,
+            };
+            Checked::Removed {
+                removal,
+                outcome,
+            }
+        }))
+    }
+
+    fn checked(&mut self, checked: Checked) {
+        match checked {
+            Checked::Visited {
+                folder,
+                outcome,
+            } => {
+                self.visiting -= 1;
+                match outcome {
+                    Ok(visited) => {
+                        self.unavailable = 0;
+                        self.visited(folder, visited);
+                    }
+                    Err(error) => {
+                        let label = self.folders.get(&folder).map(|it| it.source.label.clone());
+                        self.fail(folder, &label.unwrap_or_default(), None, error);
+                    }
+                }
+            }
+            Checked::Compared { compare, outcome } => match outcome {
+                Ok(true) => self.unchanged(compare.folder, &compare.label, &compare.source),
+                Ok(false) => self.plan_to_send(Send {
+                    folder: compare.folder,
+                    label: compare.label,
+                    source: compare.source,
+                    existing: Some(compare.destination),
+                }),
+                Err(error) => {
+                    self.fail(compare.folder, &compare.label, None, error);
+                }
+            },
+            Checked::Removed {
+                removal,
+                outcome,
+            } => match outcome {
+                Ok(()) => {
+                    self.unavailable = 0;
+                    self.tell(Event::Deleted {
+                        name: &removal.label,
+                        kind: removal.entry.kind,
+                    });
+                    self.settle(removal.folder, false);
+                }
+                Err(error) => self.fail(removal.folder, &removal.label, None, error),
+            },
+        }
+    }
+
+    fn visited(&mut self, key: Key, visited: Visited) {
+        let Visited {
+            destination,
+            steps,
+            rest,
+        } = visited;
+        let Some(folder) = self.folders.get_mut(&key) else {
+            return;
+        };
+        folder.destination = Arc::clone(&destination);
+        // Whatever is done at once must not look like the folder's end.
+        folder.pending += steps.len() as u64;
+        let source = Arc::clone(&folder.source);
+        let ends = rest.is_none();
+        self.visits.extend(rest.map(|rest| (key, rest)));
+        let first = self.visits.len();
+        for step in steps {
+            self.step(key, &source, &destination, step);
+        }
+        // So that they are visited in the order of their names.
+        self.visits[first..].reverse();
+        if ends {
+            self.settle(key, false);
+        }
+    }
+
+    fn step(&mut self, key: Key, source: &Spot, destination: &Spot, step: Step) {
+        let Step { label, what } = step;
+        match what {
+            What::Same(entry) => self.unchanged(key, &label, &entry),
+            What::Compare(source, destination) => self.compares.push_back(Compare {
+                folder: key,
+                label,
+                source,
+                destination,
+            }),
+            What::Send(source, existing) => self.plan_to_send(Send {
+                folder: key,
+                label,
+                source,
+                existing,
+            }),
+            What::MakeFolder(entry) => {
+                let name = self.run.destination.own_name(&entry.name).into_owned();
+                let from = source.child(&entry.name, entry.id.map(String::from), label.clone());
+                let to = destination.child(&name, None, label);
+                self.enter(Some(key), from, to, Visit::New { exists: false });
+            }
+            What::Descend(ours, theirs) => {
+                let from = source.child(&ours.name, ours.id.map(String::from), label.clone());
+                let to = destination.child(&theirs.name, theirs.id.map(String::from), label);
+                self.enter(Some(key), from, to, Visit::New { exists: true });
+            }
+            What::Remove(entry) => {
+                if let Some(folder) = self.folders.get_mut(&key) {
+                    folder.extra.push((label, entry));
+                }
+                self.settle(key, false);
+            }
+            What::Problem(error) => {
+                self.fail(key, &label, None, error);
+            }
+            What::Notice(notice) => {
+                let name = &label;
+                self.tell(Event::Notice { name, notice });
+                self.settle(key, false);
+            }
+        }
+    }
+
+    /// Takes a folder in hand. The parent's count already has it.
+    fn enter(&mut self, parent: Option<Key>, source: Spot, destination: Spot, visit: Visit) {
+        let key = self.next_key;
+        self.next_key += 1;
+        self.folders.insert(
+            key,
+            Folder {
+                parent,
+                source: Arc::new(source),
+                destination: Arc::new(destination),
+                pending: 1,
+                failed: false,
+                extra: Vec::new(),
+            },
+        );
+        self.visits.push((key, visit));
+    }
+
+    fn unchanged(&mut self, key: Key, name: &str, entry: &Entry) {
+        let bytes = entry.size.unwrap_or(0);
+        self.tell(Event::Unchanged { name, bytes });
+        self.settle(key, false);
+    }
+
+    fn plan_to_send(&mut self, send: Send) {
+        let (name, bytes) = (&send.label, send.source.size.unwrap_or(0));
+        self.tell(Event::Planned { name, bytes });
+        if self.run.options.dry_run {
+            let change = match send.existing {
+                Some(_) => Change::Overwrite { bytes },
+                None => Change::Create { bytes },
+            };
+            self.tell(Event::Would { name, change });
+            self.settle(send.folder, false);
+        } else {
+            self.sends.push_back(send);
+        }
+    }
+
+    fn moved(&mut self, moved: Moved) {
+        let Moved {
+            folder,
+            label,
+            meter,
+            outcome,
+        } = moved;
+        match outcome {
+            Ok(Sent { outcome, bytes }) => {
+                self.unavailable = 0;
+                self.tell(Event::Finished {
+                    transfer: meter.transfer(),
+                    name: &label,
+                    bytes,
+                    outcome,
+                });
+                self.settle(folder, false);
+            }
+            Err(error) => self.fail(folder, &label, Some(&meter), error),
+        }
+    }
+
+    /// One thing of a folder is done. When that was the last one: removes what is too
+    /// much there, and after that the folder is one thing done for its parent.
+    fn settle(&mut self, key: Key, failed: bool) {
+        let (mut key, mut failed) = (key, failed);
+        while let Some(folder) = self.folders.get_mut(&key) {
+            folder.pending -= 1;
+            folder.failed |= failed;
+            if folder.pending > 0 {
+                return;
+            }
+            let extra = mem::take(&mut folder.extra);
+            failed = folder.failed;
+            if !extra.is_empty() && !self.summary.stopped {
+                let label = folder.source.label.clone();
+                if failed {
+                    let items = extra.len() as u64;
+                    let notice = Notice::NotDeleting { items };
+                    let name = &label;
+                    self.tell(Event::Notice { name, notice });
+                } else if self.run.options.dry_run {
+                    for (label, entry) in extra {
+                        let change = Change::Remove { kind: entry.kind };
+                        let name = &label;
+                        self.tell(Event::Would { name, change });
+                    }
+                } else {
+                    folder.pending = extra.len() as u64;
+                    self.removals.extend(extra.into_iter().map(|(label, entry)| Removal {
+                        folder: key,
+                        label,
+                        entry,
+                    }));
+                    return;
+                }
+            }
+            let Some(done) = self.folders.remove(&key) else {
+                return;
+            };
+            let Some(parent) = done.parent else {
+                return;
+            };
+            key = parent;
+        }
+    }
+
+    fn fail(&mut self, key: Key, name: &str, meter: Option<&Meter>, error: Error) {
+        self.tell(Event::Failed {
+            transfer: meter.map(Meter::transfer),
+            name,
+            discarded: meter.map_or(0, Meter::take),
+            error: &error,
+        });
+        self.unavailable += u32::from(is_unavailable(&error));
+        let stops = error.severity() == Severity::Fatal || self.unavailable == UNAVAILABLE_MOST;
+        if stops && !self.summary.stopped {
+            self.tell(Event::Stopped { error: &error });
+        }
+        self.summary.keep(name, error, stops);
+        if stops {
+            self.stop();
+        }
+        self.settle(key, true);
+    }
+
+    /// Starts nothing more. Files on their way may still arrive.
+    fn stop(&mut self) {
+        self.visits.clear();
+        self.compares.clear();
+        self.removals.clear();
+        self.sends.clear();
+        self.checks.clear();
+        self.visiting = 0;
+    }
+
+    fn tell(&self, event: Event<'_>) {
+        self.run.observer.event(event);
+    }
+}
+
+/// What content a file has, from what is known of it or by reading it; `None` where
+/// nobody can tell.
+async fn content_of(
+    run: &Run,
+    side: &dyn Side,
+    spot: &Spot,
+    known: &Entry,
+) -> Result<Option<(u64, Md5)>, Error> {
+    if let (Some(size), Some(md5)) = (known.size, known.md5) {
+        return Ok(Some((size, md5)));
+    }
+    let digest = run.patiently(|| side.digest(spot)).await?;
+    Ok(digest.and_then(|digest| Some((digest.size, Md5::parse(&digest.md5)?))))
+}
+
+/// Whether the service did not answer for as long as a request may take.
+fn is_unavailable(error: &Error) -> bool {
+    matches!(error.of_remote(), Some(component::Error::Unavailable(_)))
+}
+
+/// Items in a row that fail because the service does not answer before it is taken to be
+/// gone. One can be a file the service cannot stand; and each has waited as long as its
+/// requests may, with all retries.
+const UNAVAILABLE_MOST: u32 = 3;
+
+/// Files that may wait for a transfer or a comparison before listing waits for them.
+/// Some 300 bytes each; and enough that transfers do not run dry while a slow listing
+/// goes on.
+pub(super) const BACKLOG: usize = 2000;

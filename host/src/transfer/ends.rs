@@ -1,0 +1,230 @@
+//! The two ends of a run: what they are, and whether they can be its ends.
+
+use std::{
+    ffi::OsString,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Error,
+    local::Local,
+    remote::Drive,
+    side::{Decider, Entry, Side, Spot},
+};
+use crate::{
+    component::{self, NameRule, NodePath},
+    files::{self, Kind},
+    place::Place,
+};
+
+/// Both ends, looked at.
+pub(super) struct Ends {
+    pub(super) source: Arc<dyn Side>,
+    pub(super) source_spot: Spot,
+    pub(super) root: Root,
+    pub(super) destination: Arc<dyn Side>,
+    pub(super) destination_spot: Spot,
+    pub(super) destination_exists: bool,
+}
+
+/// What the source is.
+pub(super) enum Root {
+    Folder,
+    /// One file, in the folder that the source's spot is.
+    File(Entry),
+}
+
+/// Looks at both ends. Changes nothing.
+pub(super) async fn open(
+    source: Place,
+    destination: Place,
+    decider: &dyn Decider,
+) -> Result<Ends, Error> {
+    let found = look_at(&source).await?.ok_or_else(|| Error::NotFound {
+        path: source.shown(),
+    })?;
+    let target = look_at(&destination).await?;
+    if target.as_ref().is_some_and(|it| it.kind != Kind::Folder) {
+        return Err(Error::NotAFolder {
+            path: destination.shown(),
+        });
+    }
+    let overlap = || Error::Overlap {
+        source_path: source.shown(),
+        destination_path: destination.shown(),
+    };
+    let destination_spot = Spot::base(target.as_ref().and_then(id_of));
+    let (place, source_spot, root) = match found.kind {
+        Kind::Folder => {
+            if related(&source, &destination, decider).await? != Relation::Apart {
+                return Err(overlap());
+            }
+            (source, Spot::base(id_of(&found)), Root::Folder)
+        }
+        Kind::File => {
+            let parent = parent(&source);
+            // Anywhere else there is no harm in a file beside or above its source.
+            if related(&parent, &destination, decider).await? == Relation::Same {
+                return Err(overlap());
+            }
+            (parent, Spot::base(None), Root::File(found))
+        }
+        Kind::Symlink | Kind::Other => {
+            return Err(Error::NotAFile {
+                path: source.shown(),
+            });
+        }
+    };
+    Ok(Ends {
+        source: side(place),
+        source_spot,
+        root,
+        destination: side(destination),
+        destination_spot,
+        destination_exists: target.is_some(),
+    })
+}
+
+fn side(place: Place) -> Arc<dyn Side> {
+    match place {
+        Place::Local(base) => Arc::new(Local::new(base)),
+        Place::Remote {
+            remote,
+            path,
+            shown,
+        } => Arc::new(Drive::new(remote, path, shown)),
+    }
+}
+
+/// What a place is, following links; `None` where nothing is.
+async fn look_at(place: &Place) -> Result<Option<Entry>, Error> {
+    match side(place.clone()).stat(&Spot::base(None)).await {
+        Err(
+            Error::Local(files::Error::NotADirectory { .. })
+            | Error::Remote {
+                source: component::Error::NotAFolder(_),
+                ..
+            },
+        ) => Err(Error::NotAFolder {
+            path: place.shown(),
+        }),
+        found => found,
+    }
+}
+
+fn id_of(entry: &Entry) -> Option<String> {
+    entry.id.clone().map(String::from)
+}
+
+/// The folder a file is in.
+fn parent(file: &Place) -> Place {
+    match file {
+        Place::Local(path) => Place::Local(path.parent().unwrap_or(Path::new("")).to_owned()),
+        Place::Remote {
+            remote,
+            path,
+            shown,
+        } => {
+            let end = shown.rfind(['/', ':']).map_or(0, |at| {
+                at + usize::from(shown.as_bytes()[at] == b':')
+            });
+            Place::Remote {
+                remote: remote.clone(),
+                path: path[..path.len().saturating_sub(1)].to_vec(),
+                shown: shown[..end].to_owned(),
+            }
+        }
+    }
+}
+
+/// How two folders lie to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relation {
+    Same,
+    /// One is inside the other.
+    Nested,
+    Apart,
+}
+
+async fn related(a: &Place, b: &Place, decider: &dyn Decider) -> Result<Relation, Error> {
+    match (a, b) {
+        (Place::Local(a), Place::Local(b)) => {
+            let (a, b) = (resolved(a).await?, resolved(b).await?);
+            let components = |path: &Path| -> Vec<OsString> {
+                path.components().map(|it| it.as_os_str().to_owned()).collect()
+            };
+            Ok(relation(&components(&a), &components(&b)))
+        }
+        (
+            Place::Remote {
+                remote: remote_a,
+                path: a,
+                shown,
+            },
+            Place::Remote {
+                remote: remote_b,
+                path: b,
+                ..
+            },
+        ) if remote_a.root_id() == remote_b.root_id() => {
+            let undecided = |source| Error::Undecided {
+                path: shown.clone(),
+                source,
+            };
+            let keys = async |path: &NodePath| {
+                decider
+                    .match_keys(path.clone(), NameRule::IgnoreCase)
+                    .await
+                    .map_err(undecided)
+            };
+            Ok(relation(&keys(a).await?, &keys(b).await?))
+        }
+        _ => Ok(Relation::Apart),
+    }
+}
+
+fn relation<T: PartialEq>(a: &[T], b: &[T]) -> Relation {
+    if a == b {
+        Relation::Same
+    } else if a.starts_with(b) || b.starts_with(a) {
+        Relation::Nested
+    } else {
+        Relation::Apart
+    }
+}
+
+/// The path without links and `..`, also where its end does not exist yet.
+async fn resolved(path: &Path) -> Result<PathBuf, Error> {
+    let failed = |source| {
+        Error::Local(files::Error::Io {
+            action: "resolve",
+            path: path.to_owned(),
+            source,
+        })
+    };
+    // What has no parent in its text is in the current folder.
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    let absolute = std::path::absolute(path).map_err(failed)?;
+    for existing in absolute.ancestors() {
+        let Ok(mut resolved) = tokio::fs::canonicalize(existing).await else {
+            continue;
+        };
+        let rest = absolute.strip_prefix(existing).unwrap_or(Path::new(""));
+        for component in rest.components() {
+            match component {
+                Component::ParentDir => {
+                    resolved.pop();
+                }
+                Component::Normal(name) => resolved.push(name),
+                Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+            }
+        }
+        return Ok(resolved);
+    }
+    Ok(absolute)
+}

@@ -1,0 +1,159 @@
+//! A folder of a remote as a side of a run.
+
+use std::borrow::Cow;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+
+use super::{
+    Error,
+    content::{Hashed, Passing, Readable},
+    side::{Entry, Landed, Listed, Md5, Side, Spot},
+};
+use crate::{
+    component::{self, Existing, NameRule, Node, NodePath, Remote, Target, WriteOptions},
+    files::{Digest, Kind},
+};
+
+/// A drive below a folder.
+pub(super) struct Drive {
+    remote: Remote,
+    base: NodePath,
+    /// The base for messages: `embedded:backup`.
+    shown: String,
+}
+
+impl Drive {
+    pub(super) fn new(remote: Remote, base: NodePath, shown: String) -> Self {
+        Self {
+            remote,
+            base,
+            shown,
+        }
+    }
+
+    fn path(&self, spot: &Spot) -> NodePath {
+        [&self.base[..], &spot.names[..]].concat()
+    }
+
+    fn target(&self, spot: &Spot) -> Target {
+        match &spot.id {
+            Some(id) => Target::Id(id.clone()),
+            None => Target::Path(self.path(spot)),
+        }
+    }
+
+    /// For `map_err`: which call about what failed.
+    fn failed(&self, action: &'static str, spot: &Spot) -> impl Fn(component::Error) -> Error + use<> {
+        let path = if spot.names.is_empty() {
+            self.shown.clone()
+        } else if self.shown.ends_with([':', '/']) {
+            format!("{}{}", self.shown, spot.label)
+        } else {
+            format!("{}/{}", self.shown, spot.label)
+        };
+        move |source| Error::Remote {
+            action,
+            path: path.clone(),
+            source,
+        }
+    }
+}
+
+#[async_trait]
+impl Side for Drive {
+    fn rule(&self) -> NameRule {
+        NameRule::IgnoreCase
+    }
+
+    fn own_name<'a>(&self, raw: &'a [u8]) -> Cow<'a, [u8]> {
+        Cow::Borrowed(raw)
+    }
+
+    fn may_land_late(&self) -> bool {
+        true
+    }
+
+    async fn stat(&self, spot: &Spot) -> Result<Option<Entry>, Error> {
+        match self.remote.stat(self.target(spot)).await {
+            Ok(node) => Ok(Some(entry(node))),
+            Err(component::Error::NotFound(_)) => Ok(None),
+            Err(error) => Err(self.failed("look at", spot)(error)),
+        }
+    }
+
+    async fn list(&self, folder: &Spot) -> Result<Listed, Error> {
+        let failed = self.failed("list", folder);
+        let mut listing = self.remote.list(self.target(folder)).await.map_err(&failed)?;
+        let mut listed = Listed::default();
+        while let Some(batch) = listing.next_batch().await.map_err(&failed)? {
+            listed.entries.extend(batch.into_iter().map(entry));
+        }
+        Ok(listed)
+    }
+
+    /// A drive holds no half files: a write that broke off leaves nothing.
+    async fn clean_up(&self, _: &Spot, _: &[Vec<u8>]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn digest(&self, file: &Spot) -> Result<Option<Digest>, Error> {
+        let found = self.remote.stat(self.target(file)).await;
+        let found = found.map_err(self.failed("look at", file))?;
+        Ok(found
+            .size
+            .zip(found.md5)
+            .map(|(size, md5)| Digest { md5, size }))
+    }
+
+    async fn read(&self, file: &Spot, known: &Entry) -> Result<Box<dyn Readable>, Error> {
+        let failed = self.failed("read", file);
+        let content = self.remote.read(self.target(file), None).await;
+        let content = content.map_err(&failed)?;
+        let content = content.map(move |bytes| bytes.map_err(&failed));
+        Ok(Box::new(Hashed::new(content, known.size, known.md5)))
+    }
+
+    async fn write(&self, to: &Spot, content: Passing, exists: bool) -> Result<Landed, Error> {
+        let options = WriteOptions {
+            size: content.size(),
+            existing: match &to.id {
+                Some(id) if exists => Existing::Node(id.clone()),
+                None if exists => Existing::Unknown,
+                _ => Existing::Absent,
+            },
+            content_type: None,
+        };
+        let node = self.remote.write(self.path(to), content, options).await;
+        let node = node.map_err(self.failed("write", to))?;
+        Ok(Landed {
+            md5: node.md5.as_deref().and_then(Md5::parse),
+            size: node.size,
+            id: Some(node.id),
+        })
+    }
+
+    async fn make_folder(&self, folder: &Spot) -> Result<Option<String>, Error> {
+        let made = self.remote.make_directory(self.path(folder)).await;
+        let made = made.map_err(self.failed("make folder", folder))?;
+        Ok(Some(made.id))
+    }
+
+    async fn remove(&self, spot: &Spot, _: Kind) -> Result<(), Error> {
+        let removed = self.remote.trash(self.target(spot)).await;
+        removed.map_err(self.failed("remove", spot))
+    }
+}
+
+fn entry(node: Node) -> Entry {
+    Entry {
+        name: node.name.into(),
+        kind: match node.kind {
+            component::Kind::File => Kind::File,
+            component::Kind::Folder => Kind::Folder,
+        },
+        size: node.size,
+        md5: node.md5.as_deref().and_then(Md5::parse),
+        id: Some(node.id.into()),
+    }
+}

@@ -1,0 +1,58 @@
+//! What became of a run.
+
+use super::{Error, Severity, Stats};
+
+/// What became of a run. In a dry run: what would have become of it.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// All numbers.
+    pub stats: Stats,
+    /// The first errors, at most [`Summary::ERRORS_KEPT`]; `stats.errors` counts all.
+    pub errors: Vec<ItemError>,
+    /// The greatest severity of all errors, of those not kept as well.
+    pub severity: Option<Severity>,
+    /// The run was broken off because no further item could be expected to do better.
+    /// The last error kept is why.
+    pub stopped: bool,
+}
+
+/// An item that failed.
+#[derive(Debug)]
+pub struct ItemError {
+    /// The file or folder, as in the events.
+    pub name: String,
+    /// Why.
+    pub error: Error,
+}
+
+impl Summary {
+    /// How many errors are kept: more than a person reads, in little memory.
+    pub const ERRORS_KEPT: usize = 100;
+
+    /// Whether everything was done.
+    pub fn is_complete(&self) -> bool {
+        self.stats.errors == 0
+    }
+
+    /// Whether the destination was changed, or would have been.
+    pub fn changed(&self) -> bool {
+        self.stats.files_sent + self.stats.folders_made + self.stats.deleted > 0
+    }
+
+    pub(super) fn keep(&mut self, name: &str, error: Error, stops: bool) {
+        self.severity = self.severity.max(Some(error.severity()));
+        self.stopped |= stops;
+        if self.errors.len() == Self::ERRORS_KEPT {
+            if !stops {
+                return;
+            }
+            // Why it all ended matters more.
+            self.errors.pop();
+        }
+        self.errors.push(ItemError {
+            name: name.to_owned(),
+            error,
+        });
+    }
+}

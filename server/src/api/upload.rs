@@ -1,0 +1,203 @@
+//! Content coming in: `multipart/form-data`, read part by part and never collected.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Path, State},
+    response::Response,
+};
+use bytes::Bytes;
+use futures::{TryStreamExt, future::poll_fn};
+use http::{HeaderMap, StatusCode, header};
+use multer::{Field, Multipart};
+use tokio::time::timeout;
+
+use super::{
+    Service,
+    auth::Caller,
+    reply::{ApiError, Result},
+    request::{LARGEST_JSON, NodeFields, Parameters},
+    wire,
+};
+use crate::{
+    content::Stored,
+    media, names,
+    store::{Create, Kind, NewFile, Overwrite, Refusal},
+};
+
+pub(super) async fn create(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    parameters: Parameters,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
+    let mut parts = Parts::new(&headers, body)?;
+    let missing = || ApiError::bad_request("The part 'metadata' must come first");
+    let first = parts.next().await?.ok_or_else(missing)?;
+    if first.name() != Some("metadata") {
+        return Err(missing());
+    }
+    let fields = NodeFields::parse(&small(first).await?)?;
+    fields.check()?;
+    let name = fields.required_name()?;
+    if fields.kind.as_deref().is_some_and(|kind| kind != Kind::File.as_str()) {
+        return Err(ApiError::bad_request("Only nodes of kind FILE have content"));
+    }
+    let parents = fields.parents.unwrap_or_default();
+    // Also said now, and not after the last byte. It may have changed by then.
+    service.store.check_place(&parents, &name).await?;
+    let (stored, declared) = parts.receive(&service).await?;
+    let extension = names::extension(&name);
+    let create = Create {
+        name,
+        parents,
+        labels: fields.labels.unwrap_or_default(),
+        description: fields.description.flatten(),
+        created_by: caller.name,
+        now: service.clock.now(),
+        file: Some(NewFile {
+            stored,
+            content_type: media::content_type(declared.as_deref(), extension.as_deref()),
+            refuse_duplicate: parameters.value("suppress") != Some("deduplication"),
+        }),
+    };
+    let node = service.store.write(create).await?;
+    Ok(wire::node(StatusCode::CREATED, &node))
+}
+
+pub(super) async fn overwrite(
+    State(service): State<Service>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
+    let parts = Parts::new(&headers, body)?;
+    if service.store.node(&id).await?.content.is_none() {
+        return Err(Refusal::NotAFile { id }.into());
+    }
+    let (stored, declared_type) = parts.receive(&service).await?;
+    let overwrite = Overwrite {
+        id,
+        stored,
+        declared_type,
+        now: service.clock.now(),
+        garbage: service.garbage.clone(),
+        replaced: None,
+    };
+    let node = service.store.write(overwrite).await?;
+    Ok(wire::node(StatusCode::OK, &node))
+}
+
+/// The parts of a body, one after the other.
+struct Parts {
+    multipart: Multipart<'static>,
+    /// Bytes that came in so far.
+    received: Arc<AtomicUsize>,
+}
+
+impl Parts {
+    fn new(headers: &HeaderMap, body: Body) -> Result<Self> {
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
+        let boundary = boundary.ok_or_else(|| ApiError::bad_request("Content must come as multipart/form-data"))?;
+        let received = Arc::new(AtomicUsize::new(0));
+        let counter = received.clone();
+        let stream = body.into_data_stream().inspect_ok(move |bytes: &Bytes| {
+            counter.fetch_add(bytes.len(), Ordering::Relaxed);
+        });
+        Ok(Self {
+            multipart: Multipart::new(stream, boundary),
+            received,
+        })
+    }
+
+    /// The next part; the one before has been read.
+    async fn next(&mut self) -> Result<Option<Field<'static>>> {
+        let Self { multipart, received } = self;
+        let before = received.load(Ordering::Relaxed);
+        let next = poll_fn(|cx| match multipart.poll_next_field(cx) {
+            // The parser waits for the end of a part's headers however long they are.
+            Poll::Pending if received.load(Ordering::Relaxed) - before > LARGEST_JSON => {
+                Poll::Ready(Err(multer::Error::IncompleteHeaders))
+            }
+            outcome => outcome,
+        });
+        alive(next).await
+    }
+
+    /// Reads to the end and stores what is in the part `content`; says which type that part
+    /// declares. Parts of other names are read over.
+    async fn receive(mut self, service: &Service) -> Result<(Stored, Option<String>)> {
+        let mut received = None;
+        while let Some(mut field) = self.next().await? {
+            // One client of the service's days used the plural.
+            if !matches!(field.name(), Some("content" | "contents")) {
+                small(field).await?;
+                continue;
+            }
+            if received.is_some() {
+                return Err(ApiError::bad_request("There is more than one part 'content'"));
+            }
+            let declared = field.headers().get(header::CONTENT_TYPE);
+            let declared = declared.and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let mut upload = service.objects.upload();
+            while let Some(bytes) = alive(field.chunk()).await? {
+                upload.write(bytes).await.map_err(not_stored)?;
+            }
+            received = Some((upload, declared));
+        }
+        let missing = || ApiError::bad_request("The part 'content' is missing");
+        let (upload, declared) = received.ok_or_else(missing)?;
+        let stored = upload.finish().await.map_err(not_stored)?;
+        Ok((stored, declared))
+    }
+}
+
+/// The bytes of a small part.
+async fn small(mut field: Field<'static>) -> Result<Vec<u8>> {
+    let mut whole = Vec::new();
+    while let Some(bytes) = alive(field.chunk()).await? {
+        if whole.len() + bytes.len() > LARGEST_JSON {
+            return Err(ApiError::bad_request("A part is too large"));
+        }
+        whole.extend_from_slice(&bytes);
+    }
+    Ok(whole)
+}
+
+/// Waits for the client, but not for ever.
+async fn alive<T>(next: impl Future<Output = multer::Result<T>>) -> Result<T> {
+    match timeout(SILENCE, next).await {
+        Ok(Ok(next)) => Ok(next),
+        // Cut off, or not what it says it is.
+        Ok(Err(_)) => Err(ApiError::short(StatusCode::BAD_REQUEST, "Cannot read from request.")),
+        Err(_) => Err(ApiError::short(StatusCode::BAD_REQUEST, "Cannot complete upload")),
+    }
+}
+
+fn not_stored(error: io::Error) -> ApiError {
+    match error.kind() {
+        // A full disk is to the client what a used-up plan was.
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ApiError::coded(
+            StatusCode::FORBIDDEN,
+            "NO_ACTIVE_SUBSCRIPTION_FOUND",
+            "File size exceeds account allowance.",
+        ),
+        _ => ApiError::internal(&error),
+    }
+}
+
+/// A client that sends nothing for so long is gone: nothing else would ever end its
+/// upload, and slow disks at the other end take seconds.
+const SILENCE: Duration = Duration::from_secs(300);

@@ -1,0 +1,62 @@
+//! Why a server cannot start or go on.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use thiserror::Error;
+
+/// Why a server cannot start or go on. What goes wrong in one request is told to its client
+/// and is not in here.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data directory was last used by a newer version of this program. Nothing in it
+    /// was changed.
+    #[error(
+        "data directory '{}' has schema {found}, and this version knows schemas up to {supported}",
+        .path.display()
+    )]
+    NewerSchema {
+        /// The data directory.
+        path: PathBuf,
+        /// The schema version found in it.
+        found: i64,
+        /// The newest schema version this program knows.
+        supported: i64,
+    },
+
+    /// There is something else where the data directory should be.
+    #[error("'{}' is not a directory", .path.display())]
+    NotADirectory {
+        /// The path given as the data directory.
+        path: PathBuf,
+    },
+
+    /// The data directory cannot be created, read or written.
+    #[error("cannot use data directory '{}'", .path.display())]
+    DataDirectory {
+        /// The file or directory that made trouble.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// The address to listen on cannot be had: another program uses it, or it is not one
+    /// of this machine's.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// The metadata database cannot be read or written: it is damaged, the disk is full, or
+    /// another process has kept it locked for too long.
+    #[error("cannot use the metadata of data directory '{}'", .path.display())]
+    Storage {
+        /// The data directory.
+        path: PathBuf,
+        /// The database's own words.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

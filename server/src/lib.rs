@@ -1,0 +1,51 @@
+//! An Amazon Drive of one's own: a server that speaks the REST API the service had, over a
+//! local directory.
+//!
+//! [`Server::bind`] opens the directory and the port, [`Server::serve`] answers requests:
+//! metadata below `/drive/v1/`, content below `/cdproxy/`, tokens at `/auth/o2/token`. It
+//! speaks plain HTTP and knows one customer with one drive; what lies in the directory
+//! belongs to whoever may read it.
+//!
+//! # The data directory
+//!
+//! ```text
+//! metadata.sqlite3   nodes, clients and token digests (SQLite, write-ahead log)
+//! content/a/b/ab…    the bytes of files, one object each, never changed once there
+//! staging/           uploads in flight: a folder per running server, and its lock
+//! client.conf        a remote for this server, if it was asked for one
+//! ```
+//!
+//! Directories are made with mode 0700, files with 0600.
+//!
+//! # Promises
+//!
+//! - What was acknowledged is on the disk: content first, then the metadata that refers to
+//!   it. A server killed at any point leaves no node without its whole content.
+//! - What it leaves besides, content that no node refers to, the next start removes.
+//! - Any number of servers, in one process or in many, may work on one directory at the
+//!   same time. None holds anything in memory that another could change.
+//! - A directory written by a newer version is refused and not touched.
+//!
+//! # What it never does
+//!
+//! It opens no connections, and it keeps no token or secret in a form that could be used,
+//! except in `client.conf`. Tokens and queries do not get into the log, which goes to
+//! [`tracing`] under the target `amazon_drive_server`.
+
+mod api;
+mod client_config;
+mod clock;
+mod content;
+mod data_dir;
+mod error;
+mod filter;
+mod ids;
+mod media;
+mod names;
+mod server;
+mod store;
+
+pub use self::{
+    error::Error,
+    server::{Options, Server},
+};

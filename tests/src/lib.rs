@@ -1,0 +1,21 @@
+//! What the tests of the whole project share. They go through public doors only: the
+//! program `acd`, HTTP, the built component, and the host library's documented API.
+//!
+//! - `main_job`: folders go up, come back, and nothing is sent twice
+//! - `listing`: what the listing commands print
+//! - `bad_input`: one clear error and the documented exit status each
+//! - `remotes`: configured remotes, tokens, refresh
+//! - `sandbox`: what a component cannot do
+//! - `kill`: processes that die at any moment
+//! - `component`: the component in the tree belongs to the sources, and asks for no more
+//!   than it may
+//!
+//! The program is the one `cargo test --workspace` builds beside the tests.
+
+mod peers;
+mod program;
+mod tree;
+
+pub use peers::{Exchange, Reply, Stub};
+pub use program::{Acd, Finished, Serve};
+pub use tree::{Entry, Tree, md5_of};
