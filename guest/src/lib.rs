@@ -1,7 +1,25 @@
-//! Amazon Drive as a sandboxed WASI 0.3 component.
-#[cfg(target_family = "wasm")]
-mod component;
+//! Amazon Drive as a sandboxed storage backend.
+//!
+//! Knows the service and no machine: what it needs of the world are a few traits
+//! (`platform`), which the component fills with WASI and the tests with scripts. The pure
+//! parts ([`names`], [`policy`], [`sync`]) need nothing at all. Built for WebAssembly it is
+//! the component of world `backend` (see `wit/`).
 
 pub mod names;
 pub mod policy;
 pub mod sync;
+
+#[cfg(target_family = "wasm")]
+mod component;
+mod error;
+mod folders;
+mod listing;
+mod lookup;
+mod multipart;
+mod platform;
+mod read;
+mod service;
+#[cfg(test)]
+mod tests;
+mod upload;
+mod wire;

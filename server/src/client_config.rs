@@ -20,7 +20,12 @@ use crate::{
 };
 
 /// Writes the file for a server at this base address and says where it is.
-pub(crate) async fn write(data_dir: &Path, base: &str, store: &Store, clock: &Clock) -> Result<PathBuf, Error> {
+pub(crate) async fn write(
+    data_dir: &Path,
+    base: &str,
+    store: &Store,
+    clock: &Clock,
+) -> Result<PathBuf, Error> {
     let path = data_dir.join("client.conf");
     let failed = |source| Error::DataDirectory {
         path: path.clone(),
@@ -42,7 +47,10 @@ pub(crate) async fn write(data_dir: &Path, base: &str, store: &Store, clock: &Cl
         expires,
         now,
     };
-    store.write(issue).await.map_err(|error| storage(data_dir, error))?;
+    store
+        .write(issue)
+        .await
+        .map_err(|error| storage(data_dir, error))?;
     let token = Token {
         access_token,
         token_type: "bearer".into(),
@@ -52,7 +60,9 @@ pub(crate) async fn write(data_dir: &Path, base: &str, store: &Store, clock: &Cl
     let text = format(base, &credentials, &token);
     let target = path.clone();
     let written = task::spawn_blocking(move || replace(&target, &text)).await;
-    written.unwrap_or_else(|panic| Err(panic.into())).map_err(failed)?;
+    written
+        .unwrap_or_else(|panic| Err(panic.into()))
+        .map_err(failed)?;
     Ok(path)
 }
 
@@ -72,10 +82,18 @@ struct Token {
 }
 
 /// Those of the file if they are good, else new ones.
-async fn credentials(existing: Option<Credentials>, store: &Store, now: i64) -> Result<Credentials, Failure> {
+async fn credentials(
+    existing: Option<Credentials>,
+    store: &Store,
+    now: i64,
+) -> Result<Credentials, Failure> {
     if let Some(existing) = existing
-        && store.verify_client(&existing.client_id, ids::digest(&existing.client_secret)).await?
-        && store.verify_refresh(&existing.client_id, ids::digest(&existing.refresh_token)).await?
+        && store
+            .verify_client(&existing.client_id, ids::digest(&existing.client_secret))
+            .await?
+        && store
+            .verify_refresh(&existing.client_id, ids::digest(&existing.refresh_token))
+            .await?
     {
         return Ok(existing);
     }
@@ -117,11 +135,15 @@ fn format(base: &str, credentials: &Credentials, token: &Token) -> String {
 /// What [`format`] wrote, also after rclone has: it keeps order and spaces.
 fn parse(text: &str) -> Option<Credentials> {
     let lines = text.lines().map(str::trim);
-    let section = lines.skip_while(|line| *line != format!("[{SECTION}]")).skip(1);
+    let section = lines
+        .skip_while(|line| *line != format!("[{SECTION}]"))
+        .skip(1);
     let section: Vec<_> = section.take_while(|line| !line.starts_with('[')).collect();
     let value = |key: &str| {
         let mut pairs = section.iter().filter_map(|line| line.split_once('='));
-        pairs.find(|(found, _)| found.trim() == key).map(|(_, value)| value.trim())
+        pairs
+            .find(|(found, _)| found.trim() == key)
+            .map(|(_, value)| value.trim())
     };
     let token: Token = serde_json::from_str(value("token")?).ok()?;
     Some(Credentials {
@@ -135,11 +157,16 @@ fn parse(text: &str) -> Option<Credentials> {
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let temporary = path.with_extension(format!("{}.tmp", ids::object()));
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        path.parent()
+            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     })();
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -171,7 +198,10 @@ mod tests {
             expiry: "2030-01-01T00:00:00.000Z".into(),
         };
         let text = format("http://127.0.0.1:1", &credentials, &token);
-        let found = parse(&format!("[other]\nclient_id = no\n{text}\n[more]\nclient_id = no\n")).unwrap();
+        let found = parse(&format!(
+            "[other]\nclient_id = no\n{text}\n[more]\nclient_id = no\n"
+        ))
+        .unwrap();
         assert_eq!(found.client_id, "id");
         assert_eq!(found.client_secret, "secret");
         assert_eq!(found.refresh_token, "Atzr|x=y");

@@ -41,7 +41,8 @@ impl fmt::Debug for Clock {
 pub(crate) fn iso8601(milliseconds: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    time.format(FORMAT).expect("a date of four-digit year always formats")
+    time.format(FORMAT)
+        .expect("a date of four-digit year always formats")
 }
 
 /// Milliseconds since 1970 of a date as [`iso8601`] writes it, or as any RFC 3339 has it.

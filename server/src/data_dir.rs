@@ -33,26 +33,34 @@ impl DataDir {
         };
         let database = paths.database.clone();
         blocking(root, move || create_file(&database)).await?;
-        let store = Store::open(&paths.database, now).await.map_err(|error| match error {
-            OpenError::Newer(newer) => Error::NewerSchema {
-                path: root.to_owned(),
-                found: newer.found,
-                supported: store::SCHEMA,
-            },
-            OpenError::Database(source) => storage(root, source),
-        })?;
+        let store = Store::open(&paths.database, now)
+            .await
+            .map_err(|error| match error {
+                OpenError::Newer(newer) => Error::NewerSchema {
+                    path: root.to_owned(),
+                    found: newer.found,
+                    supported: store::SCHEMA,
+                },
+                OpenError::Database(source) => storage(root, source),
+            })?;
         drop(lock);
         let objects = {
             let paths = paths.clone();
             blocking(root, move || {
                 create_folder(&paths.staging)?;
                 create_folder(&paths.content)?;
-                Objects::open(&paths.content, Staging::create(&paths.staging, &paths.content)?)
+                Objects::open(
+                    &paths.content,
+                    Staging::create(&paths.staging, &paths.content)?,
+                )
             })
             .await?
         };
         sweep(root, &paths, &store).await?;
-        let garbage = store.garbage().await.map_err(|source| storage(root, source))?;
+        let garbage = store
+            .garbage()
+            .await
+            .map_err(|source| storage(root, source))?;
         Ok(Self {
             store,
             objects,
@@ -101,7 +109,11 @@ async fn sweep(root: &Path, paths: &Paths, store: &Store) -> Result<(), Error> {
         .await?;
         let mut kept = Vec::new();
         for object in &objects {
-            if store.refers_to(object).await.map_err(|source| storage(root, source))? {
+            if store
+                .refers_to(object)
+                .await
+                .map_err(|source| storage(root, source))?
+            {
                 kept.push(object.clone());
             }
         }
@@ -121,21 +133,34 @@ fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// SQLite gives its other files the mode of this one.
+/// SQLite gives its other files the mode of this one. A file that is there must not even be
+/// opened: closing it again would drop the locks that another server of this process has.
 fn create_file(path: &Path) -> io::Result<()> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+    if path.try_exists()? {
+        return Ok(());
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
 }
 
 async fn blocking<T: Send + 'static>(
     root: &Path,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
-    let outcome = task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(panic.into()));
+    let outcome = task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|panic| Err(panic.into()));
     let not_a_directory = |root: &Path| fs::metadata(root).is_ok_and(|found| !found.is_dir());
     outcome.map_err(|source| match source.kind() {
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists if not_a_directory(root) => Error::NotADirectory {
-            path: root.to_owned(),
-        },
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists if not_a_directory(root) => {
+            Error::NotADirectory {
+                path: root.to_owned(),
+            }
+        }
         _ => Error::DataDirectory {
             path: root.to_owned(),
             source,
@@ -144,7 +169,10 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// The public error of a failed database.
-pub(crate) fn storage(root: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+pub(crate) fn storage(
+    root: &Path,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
     Error::Storage {
         path: root.to_owned(),
         source: source.into(),

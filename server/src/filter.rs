@@ -137,7 +137,9 @@ impl Parser<'_> {
             if word.eq_ignore_ascii_case("OR") {
                 alternatives.push(one_or(std::mem::take(&mut together), Filter::All));
             } else if !word.eq_ignore_ascii_case("AND") {
-                return Err(invalid(format!("'{word}' found where AND or OR was expected")));
+                return Err(invalid(format!(
+                    "'{word}' found where AND or OR was expected"
+                )));
             }
             together.push(self.term()?);
         }
@@ -149,8 +151,12 @@ impl Parser<'_> {
         loop {
             match self.rest.next() {
                 Some(':') => break,
-                Some(letter) if letter.is_ascii_alphanumeric() || letter == '.' => field.push(letter),
-                Some(other) => return Err(invalid(format!("unexpected '{other}' after '{field}'"))),
+                Some(letter) if letter.is_ascii_alphanumeric() || letter == '.' => {
+                    field.push(letter)
+                }
+                Some(other) => {
+                    return Err(invalid(format!("unexpected '{other}' after '{field}'")));
+                }
                 None if field.is_empty() => return Err(invalid("the last term is missing")),
                 None => return Err(invalid(format!("'{field}' has no value"))),
             }
@@ -177,8 +183,12 @@ impl Parser<'_> {
             "description" => Term::Text(TextField::Description, self.matching(field)?),
             "createdby" => Term::Text(TextField::CreatedBy, self.matching(field)?),
             "contentproperties.md5" => Term::Text(TextField::Md5, self.matching(field)?),
-            "contentproperties.contenttype" => Term::Text(TextField::ContentType, self.matching(field)?),
-            "contentproperties.extension" => Term::Text(TextField::Extension, self.matching(field)?),
+            "contentproperties.contenttype" => {
+                Term::Text(TextField::ContentType, self.matching(field)?)
+            }
+            "contentproperties.extension" => {
+                Term::Text(TextField::Extension, self.matching(field)?)
+            }
             "labels" => return self.labels(field),
             "contentproperties.size" => Term::Number(NumberField::Size, self.range(field, size)?),
             "createddate" => Term::Number(NumberField::Created, self.range(field, clock::parse)?),
@@ -205,7 +215,9 @@ impl Parser<'_> {
             }
             let word = self.word();
             if !word.eq_ignore_ascii_case("AND") {
-                return Err(invalid(format!("'{word}' found where AND or ')' was expected in '{field}'")));
+                return Err(invalid(format!(
+                    "'{word}' found where AND or ')' was expected in '{field}'"
+                )));
             }
         }
     }
@@ -224,7 +236,10 @@ impl Parser<'_> {
 
     fn exact(&mut self, field: &str) -> Result<String, Invalid> {
         match self.value(field)? {
-            Value { text, prefix: false } => Ok(text),
+            Value {
+                text,
+                prefix: false,
+            } => Ok(text),
             Value { .. } => Err(invalid(format!("'{field}' has no prefixes"))),
         }
     }
@@ -243,7 +258,9 @@ impl Parser<'_> {
         self.skip_space();
         let word = self.word();
         if !word.eq_ignore_ascii_case("TO") {
-            return Err(invalid(format!("'{word}' found where TO was expected in '{field}'")));
+            return Err(invalid(format!(
+                "'{word}' found where TO was expected in '{field}'"
+            )));
         }
         self.skip_space();
         let high = self.bound(field)?.map(number).transpose()?;
@@ -253,7 +270,9 @@ impl Parser<'_> {
         };
         Ok(Range {
             low: low.map_or(i64::MIN, |low| low.saturating_add(i64::from(open == '{'))),
-            high: high.map_or(i64::MAX, |high| high.saturating_sub(i64::from(close == '}'))),
+            high: high.map_or(i64::MAX, |high| {
+                high.saturating_sub(i64::from(close == '}'))
+            }),
         })
     }
 
@@ -280,10 +299,16 @@ impl Parser<'_> {
         } else {
             while let Some(next) = self.rest.next_if(|c| !ends_bare_value(*c)) {
                 match next {
-                    _ if prefix => return Err(invalid(format!("'*' within the value of '{field}'"))),
+                    _ if prefix => {
+                        return Err(invalid(format!("'*' within the value of '{field}'")));
+                    }
                     '*' => prefix = true,
                     '\\' => text.push(self.rest.next().ok_or_else(unfinished)?),
-                    '(' | '"' => return Err(invalid(format!("unexpected '{next}' in the value of '{field}'"))),
+                    '(' | '"' => {
+                        return Err(invalid(format!(
+                            "unexpected '{next}' in the value of '{field}'"
+                        )));
+                    }
                     other => text.push(other),
                 }
             }
@@ -375,12 +400,24 @@ mod tests {
         let md5 = "6f5902ac237024bdd0c176cb93063dc4";
         for (text, expected) in [
             ("isRoot:true".to_owned(), root.clone()),
-            ("kind:FOLDER AND isRoot:true".into(), Filter::All(vec![kind(Kind::Folder), root.clone()])),
-            ("Kind:FOLDER AND isRoot:true".into(), Filter::All(vec![kind(Kind::Folder), root])),
+            (
+                "kind:FOLDER AND isRoot:true".into(),
+                Filter::All(vec![kind(Kind::Folder), root.clone()]),
+            ),
+            (
+                "Kind:FOLDER AND isRoot:true".into(),
+                Filter::All(vec![kind(Kind::Folder), root]),
+            ),
             (format!("parents:{id}"), parent(id)),
             (format!("parents:{odd}"), parent(odd)),
-            (format!("parents:{id} AND kind:FOLDER"), Filter::All(vec![parent(id), kind(Kind::Folder)])),
-            (format!("parents:{id} AND kind:FILE"), Filter::All(vec![parent(id), kind(Kind::File)])),
+            (
+                format!("parents:{id} AND kind:FOLDER"),
+                Filter::All(vec![parent(id), kind(Kind::Folder)]),
+            ),
+            (
+                format!("parents:{id} AND kind:FILE"),
+                Filter::All(vec![parent(id), kind(Kind::File)]),
+            ),
             (
                 format!(r#"parents:"{id}" AND name:"My\ File\ \(1\).txt""#),
                 Filter::All(vec![parent(id), name("My File (1).txt")]),
@@ -394,7 +431,10 @@ mod tests {
                 Filter::All(vec![kind(Kind::Folder), parent(id), name("My Folder")]),
             ),
             ("kind:ASSET".into(), kind(Kind::Asset)),
-            ("status:TRASH AND kind:FILE".into(), Filter::All(vec![trash, kind(Kind::File)])),
+            (
+                "status:TRASH AND kind:FILE".into(),
+                Filter::All(vec![trash, kind(Kind::File)]),
+            ),
             (
                 format!("contentProperties.md5:{md5}"),
                 Filter::Term(Term::Text(TextField::Md5, Match::Is(md5.into()))),
@@ -402,7 +442,10 @@ mod tests {
             ("name:abc".into(), name("abc")),
             (
                 "name:prefix*".into(),
-                Filter::Term(Term::Text(TextField::Name, Match::StartsWith("prefix".into()))),
+                Filter::Term(Term::Text(
+                    TextField::Name,
+                    Match::StartsWith("prefix".into()),
+                )),
             ),
             (r"name:t\\.txt".into(), name(r"t\.txt")),
             (r"name:t\&.txt".into(), name("t&.txt")),
@@ -425,17 +468,33 @@ mod tests {
     fn labels_may_be_listed() {
         let label = |text: &str| Filter::Term(Term::Text(TextField::Label, Match::Is(text.into())));
         assert_eq!(parse("labels:a"), label("a"));
-        assert_eq!(parse("labels:(a AND \"b c\")"), Filter::All(vec![label("a"), label("b c")]));
+        assert_eq!(
+            parse("labels:(a AND \"b c\")"),
+            Filter::All(vec![label("a"), label("b c")])
+        );
     }
 
     #[test]
     fn ranges_include_or_exclude_their_ends() {
-        let created = |low, high| Filter::Term(Term::Number(NumberField::Created, Range { low, high }));
+        let created =
+            |low, high| Filter::Term(Term::Number(NumberField::Created, Range { low, high }));
         for (text, expected) in [
-            (r#"createdDate:{"1970-01-01T00:00:01.000Z" TO *}"#, created(1001, i64::MAX)),
-            (r#"createdDate:["1970-01-01T00:00:01.000Z" TO *]"#, created(1000, i64::MAX)),
-            (r#"createdDate:{* TO "1970-01-01T00:00:01.000Z"}"#, created(i64::MIN, 999)),
-            (r#"createdDate:{"1970-01-01T00:00:01.000Z" TO *]"#, created(1001, i64::MAX)),
+            (
+                r#"createdDate:{"1970-01-01T00:00:01.000Z" TO *}"#,
+                created(1001, i64::MAX),
+            ),
+            (
+                r#"createdDate:["1970-01-01T00:00:01.000Z" TO *]"#,
+                created(1000, i64::MAX),
+            ),
+            (
+                r#"createdDate:{* TO "1970-01-01T00:00:01.000Z"}"#,
+                created(i64::MIN, 999),
+            ),
+            (
+                r#"createdDate:{"1970-01-01T00:00:01.000Z" TO *]"#,
+                created(1001, i64::MAX),
+            ),
             (
                 "contentProperties.size:[1 TO 20}",
                 Filter::Term(Term::Number(NumberField::Size, Range { low: 1, high: 19 })),
@@ -458,20 +517,32 @@ mod tests {
     #[test]
     fn what_the_service_refused_is_refused_with_a_reason() {
         for (text, reason) in [
-            ("kind:(FILE OR FOLDER)", "unexpected '(' in the value of 'kind'"),
+            (
+                "kind:(FILE OR FOLDER)",
+                "unexpected '(' in the value of 'kind'",
+            ),
             ("(kind:FILE OR kind:FOLDER)", "unexpected '(' after ''"),
             ("kind:GROUP", "'GROUP' is no value of 'kind'"),
             ("kind:FI*", "'kind' has no prefixes"),
             ("isRoot:TRUE", "'TRUE' is no value of 'isRoot'"),
             ("colour:red", "unknown field 'colour'"),
-            ("name:a name:b", "'name:b' found where AND or OR was expected"),
+            (
+                "name:a name:b",
+                "'name:b' found where AND or OR was expected",
+            ),
             ("name:a AND", "the last term is missing"),
             ("name", "'name' has no value"),
             ("name:", "'name' has no value"),
             ("name:\"a", "the value of 'name' has no end"),
             ("name:a*b", "'*' within the value of 'name'"),
-            ("createdDate:yesterday", "'yesterday' is no value of 'createdDate'"),
-            ("createdDate:[* UNTIL *]", "'UNTIL' found where TO was expected in 'createdDate'"),
+            (
+                "createdDate:yesterday",
+                "'yesterday' is no value of 'createdDate'",
+            ),
+            (
+                "createdDate:[* UNTIL *]",
+                "'UNTIL' found where TO was expected in 'createdDate'",
+            ),
         ] {
             let error = Filter::parse(text).unwrap_err().to_string();
             assert_eq!(error, format!("Invalid filter: {reason}"), "{text}");

@@ -32,7 +32,10 @@ pub(crate) fn log_reference() -> String {
 
 /// The ETag of a node's state: 11 characters that change with every version.
 pub(crate) fn etag(id: &str, version: i64) -> String {
-    let digest = Sha256::new().chain_update(id).chain_update(version.to_be_bytes()).finalize();
+    let digest = Sha256::new()
+        .chain_update(id)
+        .chain_update(version.to_be_bytes())
+        .finalize();
     URL_SAFE_NO_PAD.encode(&digest[..8])
 }
 
@@ -64,7 +67,9 @@ pub(crate) fn digest(secret: &str) -> [u8; 32] {
 
 /// The text of this many random UUIDs, 122 random bits in each.
 fn random_text(uuids: usize) -> String {
-    let bytes: Vec<u8> = (0..uuids).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
+    let bytes: Vec<u8> = (0..uuids)
+        .flat_map(|_| Uuid::new_v4().into_bytes())
+        .collect();
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -76,11 +81,17 @@ mod tests {
     fn ids_have_the_shapes_of_the_service() {
         let id = node_id();
         assert_eq!(id.len(), 22);
-        assert!(matches!(id.as_bytes()[21], b'A' | b'Q' | b'g' | b'w'), "{id}");
+        assert!(
+            matches!(id.as_bytes()[21], b'A' | b'Q' | b'g' | b'w'),
+            "{id}"
+        );
         assert_eq!(etag(&id, 1).len(), 11);
         assert_ne!(etag(&id, 1), etag(&id, 2));
         assert!((350..2048).contains(&access_token().len()));
         assert_eq!(client_secret().len(), 64);
-        assert_eq!(Uuid::parse_str(&log_reference()).unwrap().get_version_num(), 1);
+        assert_eq!(
+            Uuid::parse_str(&log_reference()).unwrap().get_version_num(),
+            1
+        );
     }
 }

@@ -4,7 +4,9 @@
 /// the extension suggests.
 pub(crate) fn content_type(declared: Option<&str>, extension: Option<&str>) -> String {
     match declared {
-        Some(declared) if !declared.is_empty() && !declared.eq_ignore_ascii_case(UNKNOWN) => declared.to_owned(),
+        Some(declared) if !declared.is_empty() && !declared.eq_ignore_ascii_case(UNKNOWN) => {
+            declared.to_owned()
+        }
         _ => by_extension(extension.unwrap_or_default()).to_owned(),
     }
 }
@@ -24,7 +26,10 @@ const TYPES: &[(&str, &str)] = &[
     ("bmp", "image/bmp"),
     ("csv", "text/csv"),
     ("doc", "application/msword"),
-    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    (
+        "docx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ),
     ("flac", "audio/flac"),
     ("gif", "image/gif"),
     ("gz", "application/gzip"),
@@ -43,7 +48,10 @@ const TYPES: &[(&str, &str)] = &[
     ("pdf", "application/pdf"),
     ("png", "image/png"),
     ("ppt", "application/vnd.ms-powerpoint"),
-    ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    (
+        "pptx",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ),
     ("rtf", "application/rtf"),
     ("svg", "image/svg+xml"),
     ("tif", "image/tiff"),
@@ -52,7 +60,10 @@ const TYPES: &[(&str, &str)] = &[
     ("wav", "audio/wav"),
     ("webp", "image/webp"),
     ("xls", "application/vnd.ms-excel"),
-    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    (
+        "xlsx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
     ("xml", "application/xml"),
     ("zip", "application/zip"),
 ];

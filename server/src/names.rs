@@ -15,7 +15,9 @@ pub(crate) fn extension(name: &str) -> Option<String> {
 
 /// The rule that a value breaks, in the service's words.
 pub(crate) fn constraint(field: &str, value: &str, rule: &str) -> String {
-    format!("1 validation error detected: Value '{value}' at '{field}' failed to satisfy constraint: {rule}")
+    format!(
+        "1 validation error detected: Value '{value}' at '{field}' failed to satisfy constraint: {rule}"
+    )
 }
 
 /// What the service says of a name it does not take.
@@ -71,6 +73,9 @@ mod tests {
         assert!(check("a/b").is_err());
         assert!(check("a\0b").is_err());
         let long = check(&"x".repeat(281)).unwrap_err();
-        assert!(long.ends_with("Member must have length less than or equal to 280"), "{long}");
+        assert!(
+            long.ends_with("Member must have length less than or equal to 280"),
+            "{long}"
+        );
     }
 }

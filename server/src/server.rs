@@ -95,7 +95,10 @@ impl Server {
         for object in opened.garbage {
             let _ = garbage.send(object);
         }
-        let collector = opened.objects.clone().collect_garbage(opened.store.clone(), collected);
+        let collector = opened
+            .objects
+            .clone()
+            .collect_garbage(opened.store.clone(), collected);
         Ok(Self {
             data_dir,
             listener,
@@ -137,7 +140,13 @@ impl Server {
     /// [`Error::DataDirectory`], [`Error::Storage`]: the file or the metadata cannot be
     /// written.
     pub async fn client_config(&self) -> Result<PathBuf, Error> {
-        client_config::write(&self.data_dir, &self.base(), &self.service.store, &self.service.clock).await
+        client_config::write(
+            &self.data_dir,
+            &self.base(),
+            &self.service.store,
+            &self.service.clock,
+        )
+        .await
     }
 
     /// Answers requests until `shutdown` ends. Then takes no more connections, lets running
@@ -175,7 +184,9 @@ impl Server {
             }
         }
         drop((listener, stop, stopping, router));
-        let ended = timeout(GRACE, async { while connections.join_next().await.is_some() {} });
+        let ended = timeout(GRACE, async {
+            while connections.join_next().await.is_some() {}
+        });
         if ended.await.is_err() {
             connections.shutdown().await;
         }
@@ -194,7 +205,9 @@ impl Server {
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Server");
-        shown.field("data_dir", &self.data_dir).field("address", &self.address);
+        shown
+            .field("data_dir", &self.data_dir)
+            .field("address", &self.address);
         shown.finish_non_exhaustive()
     }
 }
@@ -211,10 +224,19 @@ async fn answer(stream: TcpStream, router: Router, mut stopping: watch::Receiver
         let mut request = request.map(axum::body::Body::new);
         collapse_slashes(request.uri_mut());
         request.extensions_mut().insert(LocalAddress(local));
-        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+        async move {
+            Ok::<_, Infallible>(
+                router
+                    .call(request)
+                    .await
+                    .unwrap_or_else(|never| match never {}),
+            )
+        }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), requests));
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,

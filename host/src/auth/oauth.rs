@@ -1,6 +1,9 @@
 //! Tokens refreshed at an OAuth token endpoint.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -29,9 +32,11 @@ pub struct OAuthOptions {
 }
 
 /// Hands out a token and refreshes it ahead of its expiry, or when the service refuses
-/// it. However many callers wait, there is one refresh.
+/// it. However many callers wait, there is one refresh, and all of them get its outcome.
 pub struct OAuth {
     options: OAuthOptions,
+    /// Refreshes that have failed so far.
+    failures: AtomicU64,
     /// Locked during a refresh, so that all others wait for it.
     state: Mutex<State>,
 }
@@ -40,8 +45,8 @@ struct State {
     token: Token,
     /// The service refused the access token.
     refused: bool,
-    /// A refresh was refused for good; the text says why.
-    dead: Option<String>,
+    /// Why the last refresh failed, if it did.
+    failed: Option<TokenError>,
 }
 
 impl OAuth {
@@ -49,10 +54,11 @@ impl OAuth {
     pub fn new(token: Token, options: OAuthOptions) -> Self {
         Self {
             options,
+            failures: AtomicU64::new(0),
             state: Mutex::new(State {
                 token,
                 refused: false,
-                dead: None,
+                failed: None,
             }),
         }
     }
@@ -61,7 +67,7 @@ impl OAuth {
         let remote = &self.options.remote;
         let Some(refresh) = &token.refresh else {
             return Err(TokenError::LoginNeeded(format!(
-                "the token of {remote:?} has expired and cannot be refreshed: log in again"
+                "the token of {remote:?} is no longer good and cannot be refreshed: log in again"
             )));
         };
         let mut form = vec![
@@ -132,21 +138,31 @@ impl OAuth {
 #[async_trait]
 impl TokenSource for OAuth {
     async fn token(&self) -> Result<AccessToken, TokenError> {
+        let failures = self.failures.load(Ordering::Relaxed);
         let mut state = self.state.lock().await;
-        if let Some(why) = &state.dead {
-            return Err(TokenError::LoginNeeded(why.clone()));
+        // A refusal for good is good for all time; any other failure is good for those
+        // who were waiting for the refresh that failed. They must not each wait for one
+        // of their own.
+        match &state.failed {
+            Some(error @ TokenError::LoginNeeded(_)) => return Err(error.clone()),
+            Some(error) if failures != self.failures.load(Ordering::Relaxed) => {
+                return Err(error.clone());
+            }
+            _ => {}
         }
         if state.refused || !state.token.is_good(SystemTime::now(), MARGIN) {
             match self.refresh(&state.token).await {
                 Ok(token) => {
                     tracing::debug!("token of {:?} refreshed", self.options.remote);
-                    state.token = token;
-                    state.refused = false;
+                    *state = State {
+                        token,
+                        refused: false,
+                        failed: None,
+                    };
                 }
                 Err(error) => {
-                    if let TokenError::LoginNeeded(why) = &error {
-                        state.dead = Some(why.clone());
-                    }
+                    self.failures.fetch_add(1, Ordering::Relaxed);
+                    state.failed = Some(error.clone());
                     return Err(error);
                 }
             }
@@ -317,6 +333,30 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
         }
         assert_eq!(seen.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn callers_that_wait_together_share_a_failure_and_later_ones_try_again() {
+        let (url, seen) = provider(vec![(500, ""), (200, NEW)]);
+        let source = source(url, EXPIRED);
+        let tokens = futures::future::join_all((0..20).map(|_| source.token())).await;
+        for token in tokens {
+            assert!(matches!(token, Err(TokenError::Unavailable(_))), "{token:?}");
+        }
+        assert_eq!(seen.lock().unwrap().len(), 1);
+        assert_eq!(source.token().await.unwrap().expose(), "new");
+    }
+
+    #[tokio::test]
+    async fn token_that_cannot_be_refreshed_is_used_to_its_end() {
+        let soon = time::OffsetDateTime::from(SystemTime::now() + MARGIN / 2);
+        let soon = soon.format(&time::format_description::well_known::Rfc3339);
+        let blob = format!(r#"{{"access_token":"a","expiry":"{}"}}"#, soon.unwrap());
+        let source = source("http://127.0.0.1:9/".parse().unwrap(), &blob);
+        let token = source.token().await.unwrap();
+        source.refused(&token).await;
+        let error = source.token().await.unwrap_err();
+        assert!(matches!(error, TokenError::LoginNeeded(_)), "{error:?}");
     }
 
     #[tokio::test]

@@ -70,8 +70,13 @@ impl Token {
         })
     }
 
-    /// Whether it will be good for another `margin`.
+    /// Whether it is good, and will be for another `margin`; one that cannot be refreshed
+    /// is used to its end.
     pub(super) fn is_good(&self, now: SystemTime, margin: Duration) -> bool {
+        let margin = match self.refresh {
+            Some(_) => margin,
+            None => Duration::ZERO,
+        };
         !self.access.expose().is_empty() && self.expiry.is_none_or(|expiry| now + margin < expiry)
     }
 }

@@ -10,7 +10,7 @@ use super::{
     exit::Exit,
     failure::Failure,
     output::Stop,
-    walk::{self, Entry},
+    walk::{self, Entry, Pace},
 };
 use crate::{
     component::Target,
@@ -40,19 +40,30 @@ pub(super) async fn delete(app: &App, place: &OsStr) -> Result<Exit, Stop> {
     let Some(top) = walk::look(&place).await? else {
         return Err(Failure::not_found(&place.shown(), Exit::FolderNotFound).into());
     };
-    if top.kind != Kind::Folder {
-        remove_file(app, &top).await?;
-        return Ok(Exit::Done);
+    match top.kind {
+        Kind::Folder => {}
+        Kind::File => {
+            remove_file(app, &top).await?;
+            return Ok(Exit::Done);
+        }
+        Kind::Symlink | Kind::Other => {
+            let what = format!("not an ordinary file: {}", place.shown());
+            return Err(Failure::new("not-a-file", Exit::Lasting, what).into());
+        }
     }
-    let mut below = walk::below(top, app.context(), app.options.checkers).await?;
+    let at_once = app.options.checkers;
+    let mut below = walk::below(top, app.context(), at_once, Pace::WholeFolders).await?;
     let mut removing = FuturesUnordered::new();
     let mut exit = Exit::Done;
-    let mut failed = |path: &str, failure: &Failure| exit = exit.max(app.item_failed(path, failure));
+    let mut failed = |path: &str, failure: &Failure| {
+        exit = exit.max(app.item_failed(path, failure));
+    };
     while let Some(found) = below.next().await {
         match found {
             Ok(entries) => {
-                for entry in entries.into_iter().filter(|it| it.kind != Kind::Folder) {
-                    if removing.len() >= app.options.checkers
+                // What `ls` shows, and so no links, devices, pipes or sockets.
+                for entry in entries.into_iter().filter(|it| it.kind == Kind::File) {
+                    if removing.len() >= at_once
                         && let Some(Err((path, failure))) = removing.next().await
                     {
                         let path: String = path;
@@ -98,9 +109,11 @@ async fn remove_file(app: &App, entry: &Entry) -> Result<(), Failure> {
 pub(super) async fn purge(app: &App, place: &OsStr) -> Result<Exit, Stop> {
     let place = app.open(place).await?;
     let top = walk::look_at_folder(&place).await?;
-    if let Place::Remote { path, .. } = &place
-        && path.is_empty()
-    {
+    let is_root = match &place {
+        Place::Local(path) => path.parent().is_none(),
+        Place::Remote { path, .. } => path.is_empty(),
+    };
+    if is_root {
         let what = format!("{} is the root, which cannot be removed", place.shown());
         return Err(Failure::new("root", Exit::Usage, what)
             .hint("name a folder in it; `acd delete` removes all files")

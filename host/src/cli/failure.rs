@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, io};
 
-use super::exit::Exit;
+use super::{exit::Exit, log::one_line};
 use crate::{component, config, files, place, transfer};
 
 /// Why the program, or one item of its work, failed.
@@ -75,13 +75,13 @@ impl fmt::Display for Failure {
             f,
             "error[{}]: {}",
             self.code,
-            causes.next().map_or("", String::as_str)
+            causes.next().map_or("".into(), |what| one_line(what))
         )?;
         for cause in causes {
-            writeln!(f, "  caused by: {cause}")?;
+            writeln!(f, "  caused by: {}", one_line(cause))?;
         }
         if let Some(hint) = &self.hint {
-            writeln!(f, "\nhint: {hint}")?;
+            writeln!(f, "\nhint: {}", one_line(hint))?;
         }
         Ok(())
     }

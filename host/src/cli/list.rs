@@ -1,6 +1,6 @@
 //! `ls`, `lsd` and `cat`: data to standard output, in rclone's formats.
 
-use std::{ffi::OsStr, fmt::Write as _, time::SystemTime};
+use std::ffi::OsStr;
 
 use futures::StreamExt as _;
 use md5::{Digest as _, Md5};
@@ -10,9 +10,9 @@ use super::{
     App, args,
     exit::Exit,
     failure::Failure,
-    log::local_offset,
+    log::local,
     output::{Output, Stop},
-    walk::{self, Entry, Folder},
+    walk::{self, Entry, Folder, Pace},
 };
 use crate::{
     component::{ByteRange, Target},
@@ -32,7 +32,7 @@ pub(super) async fn ls(app: &App, place: &OsStr) -> Result<Exit, Stop> {
         output.flush()?;
         return Ok(Exit::Done);
     }
-    let mut below = walk::below(top, app.context(), app.options.checkers).await?;
+    let mut below = walk::below(top, app.context(), app.options.checkers, Pace::AsTheyCome).await?;
     let mut exit = Exit::Done;
     while let Some(found) = below.next().await {
         match found {
@@ -40,6 +40,7 @@ pub(super) async fn ls(app: &App, place: &OsStr) -> Result<Exit, Stop> {
                 for entry in entries.iter().filter(|entry| entry.kind == Kind::File) {
                     write_file(app, &mut output, entry)?;
                 }
+                output.show()?;
             }
             Err((path, failure)) => exit = exit.max(app.item_failed(&path, &failure)),
         }
@@ -49,10 +50,17 @@ pub(super) async fn ls(app: &App, place: &OsStr) -> Result<Exit, Stop> {
 }
 
 fn write_file(app: &App, output: &mut Output, entry: &Entry) -> Result<(), Stop> {
-    if app.console.is_json() {
-        return write_json(output, entry);
-    }
-    output.write(format!("{:9} {}\n", entry.size, entry.path).as_bytes())
+    let line = if app.console.is_json() {
+        json(entry)
+    } else {
+        ls_line(entry)
+    };
+    output.write(line.as_bytes())
+}
+
+/// rclone's layout: `     6148 path`.
+fn ls_line(entry: &Entry) -> String {
+    format!("{:9} {}\n", entry.size, entry.path)
 }
 
 /// `lsd`: the folders of one level.
@@ -67,23 +75,30 @@ pub(super) async fn lsd(app: &App, place: &OsStr) -> Result<Exit, Stop> {
     let mut output = Output::new();
     while let Some(entries) = folder.next_batch().await? {
         for entry in entries.iter().filter(|entry| entry.kind == Kind::Folder) {
-            if app.console.is_json() {
-                write_json(&mut output, entry)?;
+            let line = if app.console.is_json() {
+                json(entry)
             } else {
-                // rclone's layout: the size and the number of a folder's items are not
-                // known without going into it.
-                let time = local_time(entry.modified);
-                let line = format!("{:12} {time} {:9} {}\n", -1, -1, entry.path);
-                output.write(line.as_bytes())?;
-            }
+                lsd_line(entry, local(entry.modified))
+            };
+            output.write(line.as_bytes())?;
         }
+        output.show()?;
     }
     output.flush()?;
     Ok(Exit::Done)
 }
 
-/// An entry with the keys of rclone's `lsjson`.
-fn write_json(output: &mut Output, entry: &Entry) -> Result<(), Stop> {
+/// rclone's layout: `          -1 2016-04-02 09:11:47        -1 name`. The size and the
+/// number of a folder's items are not known without going into it.
+fn lsd_line(entry: &Entry, modified: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    // Formatting to a string fails for no time.
+    let time = modified.format(format).unwrap_or_default();
+    format!("{:12} {time} {:9} {}\n", -1, -1, entry.path)
+}
+
+/// An entry with the keys of rclone's `lsjson`, as a line.
+fn json(entry: &Entry) -> String {
     let is_folder = entry.kind == Kind::Folder;
     let modified = OffsetDateTime::from(entry.modified).format(&Rfc3339);
     let mut value = serde_json::json!({
@@ -97,18 +112,7 @@ fn write_json(output: &mut Output, entry: &Entry) -> Result<(), Stop> {
     if let Some(md5) = &entry.md5 {
         value["Hashes"] = serde_json::json!({ "md5": md5 });
     }
-    let mut line = value.to_string();
-    line.push('\n');
-    output.write(line.as_bytes())
-}
-
-fn local_time(time: SystemTime) -> String {
-    let local = OffsetDateTime::from(time).to_offset(local_offset());
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-    let mut text = String::new();
-    // A year beyond four digits does not fit the layout, nor anybody's files.
-    let _ = write!(text, "{}", local.format(format).unwrap_or_default());
-    text
+    format!("{value}\n")
 }
 
 /// `cat`: content of files, one after another.
@@ -186,4 +190,55 @@ async fn cat_one(place: &Place, range: Option<ByteRange>, output: &mut Output) -
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn entry(kind: Kind) -> Entry {
+        Entry {
+            place: Place::Local("/x/sub/name".into()),
+            path: "sub/name".to_owned(),
+            name: "name".to_owned(),
+            kind,
+            size: 6148,
+            modified: SystemTime::UNIX_EPOCH + Duration::from_millis(1_500),
+            id: None,
+            md5: None,
+        }
+    }
+
+    #[test]
+    fn lines_have_rclones_layout() {
+        let mut entry = entry(Kind::File);
+        assert_eq!(ls_line(&entry), "     6148 sub/name\n");
+        entry.size = 12_345_678_901;
+        assert_eq!(ls_line(&entry), "12345678901 sub/name\n");
+        assert_eq!(
+            lsd_line(&entry, datetime!(2016-04-02 9:11:47 +2)),
+            "          -1 2016-04-02 09:11:47        -1 sub/name\n"
+        );
+    }
+
+    #[test]
+    fn objects_have_the_keys_of_lsjson() {
+        assert_eq!(
+            json(&entry(Kind::Folder)),
+            r#"{"ID":"","IsDir":true,"ModTime":"1970-01-01T00:00:01.5Z","Name":"name","Path":"sub/name","Size":-1}"#.to_owned() + "\n"
+        );
+        let file = json(&Entry {
+            id: Some("x".to_owned()),
+            md5: Some("0".to_owned()),
+            ..entry(Kind::File)
+        });
+        let file: serde_json::Value = serde_json::from_str(&file).unwrap();
+        assert_eq!(file["Size"], 6148);
+        assert_eq!(file["ID"], "x");
+        assert_eq!(file["Hashes"]["md5"], "0");
+    }
 }

@@ -1,13 +1,16 @@
 //! What goes to standard error: lines of the log, and reports.
 
 use std::{
+    borrow::Cow,
     fmt,
     io::{self, Write as _},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
-use time::{OffsetDateTime, UtcOffset, macros::format_description};
+use time::{
+    OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
+};
 use tracing::{Event, Level, Subscriber, field::Visit, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer,
@@ -68,26 +71,12 @@ impl Console {
 
     /// Writes one line of the log.
     pub(super) fn line(&self, level: Level, message: &str) {
-        let now = OffsetDateTime::from(SystemTime::now());
+        let now = SystemTime::now();
         if self.json {
-            let rfc3339 = &time::format_description::well_known::Rfc3339;
-            self.write_json(&serde_json::json!({
-                "level": level.as_str().to_ascii_lowercase(),
-                "time": now.format(rfc3339).unwrap_or_default(),
-                "msg": message,
-            }));
-            return;
+            self.write_json(&json(now, level, message));
+        } else {
+            self.write(&format!("{}\n", text(local(now), level, message)));
         }
-        let local = now.to_offset(local_offset());
-        let format = format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
-        let time = local.format(format).unwrap_or_default();
-        let word = match level {
-            Level::ERROR => "ERROR ",
-            Level::WARN => "NOTICE",
-            Level::INFO => "INFO  ",
-            _ => "DEBUG ",
-        };
-        self.write(&format!("{time} {word}: {message}\n"));
     }
 
     /// Writes why the program failed.
@@ -139,31 +128,105 @@ struct Message(String);
 impl Visit for Message {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
         use fmt::Write as _;
-        let before = self.0.len();
         // Writing to a string does not fail.
         let _ = if field.name() == "message" {
             write!(self.0, "{value:?}")
         } else {
             write!(self.0, " {}={value:?}", field.name())
         };
-        // A name in a message must not break the line or command the terminal.
-        if self.0[before..].contains(char::is_control) {
-            let clean: String = self.0[before..]
-                .chars()
-                .flat_map(|c| {
-                    let escaped = c.is_control().then(|| c.escape_default());
-                    let plain = (!c.is_control()).then_some(c);
-                    escaped.into_iter().flatten().chain(plain)
-                })
-                .collect();
-            self.0.truncate(before);
-            self.0.push_str(&clean);
-        }
     }
 }
 
-/// This machine's offset from UTC, or UTC where it cannot be told.
-pub(super) fn local_offset() -> UtcOffset {
-    static OFFSET: std::sync::OnceLock<UtcOffset> = std::sync::OnceLock::new();
-    *OFFSET.get_or_init(|| UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC))
+/// A line of the log, in rclone's layout.
+fn text(time: OffsetDateTime, level: Level, message: &str) -> String {
+    let format = format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
+    let time = time.format(format).unwrap_or_default();
+    let word = match level {
+        Level::ERROR => "ERROR ",
+        Level::WARN => "NOTICE",
+        Level::INFO => "INFO  ",
+        _ => "DEBUG ",
+    };
+    format!("{time} {word}: {}", one_line(message))
+}
+
+/// A line of the log as an object.
+fn json(time: SystemTime, level: Level, message: &str) -> serde_json::Value {
+    let time = OffsetDateTime::from(time).format(&Rfc3339);
+    serde_json::json!({
+        "level": level.as_str().to_ascii_lowercase(),
+        "time": time.unwrap_or_default(),
+        "msg": message,
+    })
+}
+
+/// Text that neither breaks its line nor commands a terminal: what a server says may
+/// hold anything.
+pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if c.is_control() {
+            clean.extend(c.escape_default());
+        } else {
+            clean.push(c);
+        }
+    }
+    Cow::Owned(clean)
+}
+
+/// A moment as clocks here showed it then; as UTC showed it where that cannot be told.
+pub(super) fn local(time: SystemTime) -> OffsetDateTime {
+    let utc = OffsetDateTime::from(time);
+    utc.to_offset(UtcOffset::local_offset_at(utc).unwrap_or(UtcOffset::UTC))
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn lines_have_rclones_layout() {
+        let time = datetime!(2026-11-24 9:05:07 +1);
+        for (level, line) in [
+            (Level::ERROR, "2026/11/24 09:05:07 ERROR : a: b"),
+            (Level::WARN, "2026/11/24 09:05:07 NOTICE: a: b"),
+            (Level::INFO, "2026/11/24 09:05:07 INFO  : a: b"),
+            (Level::DEBUG, "2026/11/24 09:05:07 DEBUG : a: b"),
+        ] {
+            assert_eq!(text(time, level, "a: b"), line);
+        }
+    }
+
+    #[test]
+    fn message_cannot_break_its_line_or_command_a_terminal() {
+        let line = text(datetime!(2026-11-24 9:05:07 UTC), Level::INFO, "a\n\x1b[31mé");
+        assert_eq!(line, "2026/11/24 09:05:07 INFO  : a\\n\\u{1b}[31mé");
+    }
+
+    #[test]
+    fn object_has_level_time_and_message() {
+        let line = json(SystemTime::UNIX_EPOCH, Level::WARN, "a\nb");
+        assert_eq!(
+            line.to_string(),
+            r#"{"level":"warn","msg":"a\nb","time":"1970-01-01T00:00:00Z"}"#
+        );
+    }
+
+    #[test]
+    fn each_v_says_more_and_q_less() {
+        for (quiet, verbose, expected) in [
+            (true, 0, LevelFilter::ERROR),
+            (false, 0, LevelFilter::WARN),
+            (false, 1, LevelFilter::INFO),
+            (false, 2, LevelFilter::DEBUG),
+            (false, 9, LevelFilter::DEBUG),
+        ] {
+            assert_eq!(level(quiet, verbose), expected);
+        }
+    }
 }

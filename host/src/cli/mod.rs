@@ -3,6 +3,7 @@
 use std::{
     env::consts::{ARCH, OS},
     ffi::OsStr,
+    io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
 };
@@ -40,25 +41,13 @@ use crate::{
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help is what was asked for; all else is a mistake. Nobody is left to be
-            // told if it cannot be printed.
-            let _ = error.print();
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            return exit.into();
-        }
+        Err(error) => return misread(&error).into(),
     };
     let console = Console::new(cli.global.json);
     // Nothing else is needed for it, so nothing else is started.
     if matches!(cli.command, Command::Version) {
         return end(&console, version());
     }
-    // Before there are threads: after that it cannot be told safely.
-    log::local_offset();
     let level = log::level(cli.global.quiet, cli.global.verbose);
     log::init(console.clone(), level);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -74,6 +63,25 @@ pub fn main() -> ExitCode {
         Err(error) => Err(Failure::new("runtime", Exit::Other, error.to_string()).into()),
     };
     end(&console, outcome)
+}
+
+/// Help where it was asked for, or what is wrong with the command line.
+fn misread(error: &clap::Error) -> Exit {
+    // Nobody is left to be told if it cannot be printed.
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Done;
+    }
+    let text = error.render().to_string();
+    match text.strip_prefix("error: ") {
+        Some(what) => {
+            let _ = write!(io::stderr(), "error[usage]: {what}");
+        }
+        None => {
+            let _ = error.print();
+        }
+    }
+    Exit::Usage
 }
 
 fn end(console: &Console, outcome: Result<Exit, Stop>) -> ExitCode {
@@ -115,9 +123,8 @@ impl App {
     fn new(options: Global, console: Console) -> Result<Self, Failure> {
         let directories = || {
             etcetera::choose_base_strategy().map_err(|_| {
-                Failure::new("no-home", Exit::Usage, "this user has no home folder").hint(
-                    "set HOME, or say --config and --embedded-dir",
-                )
+                Failure::new("no-home", Exit::Usage, "this user has no home folder")
+                    .hint("set HOME, or say --config and --embedded-dir")
             })
         };
         let config = match &options.config {

@@ -1,6 +1,6 @@
 //! Standard output: data, and nothing else.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 
 use super::failure::Failure;
 
@@ -29,6 +29,14 @@ impl Output {
     /// Writes bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         outcome(self.0.write_all(bytes))
+    }
+
+    /// Hands over what is buffered if a person is watching; programs get larger pieces.
+    pub(super) fn show(&mut self) -> Result<(), Stop> {
+        if self.0.get_ref().is_terminal() {
+            self.flush()?;
+        }
+        Ok(())
     }
 
     /// Hands over what is buffered, so that a reader sees it now.

@@ -1,10 +1,7 @@
 //! What lies below a place, wherever that is.
 
 use std::{
-    collections::VecDeque,
-    os::unix::ffi::OsStrExt as _,
-    sync::Arc,
-    time::SystemTime,
+    collections::VecDeque, os::unix::ffi::OsStrExt as _, sync::Arc, time::SystemTime,
 };
 
 use futures::{StreamExt as _, stream::FuturesUnordered};
@@ -50,13 +47,26 @@ pub(super) async fn look(place: &Place) -> Result<Option<Entry>, Failure> {
             Err(error) => return Err(error.into()),
         },
     };
-    let shown = place.shown();
-    let name = shown.rsplit([':', '/']).next().unwrap_or_default();
+    let name = own_name(place);
     Ok(Some(Entry {
-        path: name.to_owned(),
-        name: name.to_owned(),
+        path: name.clone(),
+        name,
         ..found
     }))
+}
+
+/// A place's last name, as people see it; empty for a root.
+fn own_name(place: &Place) -> String {
+    match place {
+        Place::Local(path) => {
+            let name = path.file_name().unwrap_or_default();
+            files::shown(name).to_string()
+        }
+        Place::Remote { shown, .. } => {
+            let path = shown.split_once(':').map_or("", |(_, path)| path);
+            path.rsplit('/').next().unwrap_or_default().to_owned()
+        }
+    }
 }
 
 /// As [`look`], for a folder that must be there.
@@ -196,12 +206,23 @@ impl Below {
     }
 }
 
+/// When a folder's entries are handed on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Batch by batch.
+    AsTheyCome,
+    /// All at once, when the folder's listing is complete: for those who change the
+    /// folder, which a listing that still goes on may not survive.
+    WholeFolders,
+}
+
 /// Goes through all folders below one, several at once, deepest first, so that few are
 /// waiting at any time.
 pub(super) async fn below(
     top: Entry,
     context: &Context,
     at_once: usize,
+    pace: Pace,
 ) -> Result<Below, Failure> {
     let sandbox = match &top.place {
         Place::Local(_) => context.sandbox().await?.clone(),
@@ -220,7 +241,7 @@ pub(super) async fn below(
             while open.len() < at_once
                 && let Some(folder) = waiting.pop_back()
             {
-                open.push(visit(folder, sandbox.clone(), Arc::clone(&send)));
+                open.push(visit(folder, pace, sandbox.clone(), Arc::clone(&send)));
             }
             match open.next().await {
                 Some(folders) => waiting.extend(folders),
@@ -234,6 +255,7 @@ pub(super) async fn below(
 /// Hands on a folder's entries; the answer is the folders in it.
 async fn visit(
     folder: Entry,
+    pace: Pace,
     sandbox: Sandbox,
     send: Arc<mpsc::Sender<Result<Vec<Entry>, (String, Failure)>>>,
 ) -> Vec<Entry> {
@@ -245,14 +267,20 @@ async fn visit(
     };
     let outcome = async {
         let mut listing = Folder::open(&folder, folder.path.clone(), sandbox).await?;
+        let mut whole = Vec::new();
         while let Some(entries) = listing.next_batch().await? {
             let is_folder = |entry: &&Entry| entry.kind == files::Kind::Folder;
             folders.extend(entries.iter().filter(is_folder).cloned());
-            if send.send(Ok(entries)).await.is_err() {
+            if pace == Pace::WholeFolders {
+                whole.extend(entries);
+            } else if send.send(Ok(entries)).await.is_err() {
                 // Nobody wants more.
                 folders.clear();
-                break;
+                return Ok(());
             }
+        }
+        if !whole.is_empty() && send.send(Ok(whole)).await.is_err() {
+            folders.clear();
         }
         Ok(())
     };
@@ -260,4 +288,16 @@ async fn visit(
         let _ = send.send(Err((shown, failure))).await;
     }
     folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_name_of_a_place_may_hold_a_colon() {
+        for (path, name) in [("a/b:c", "b:c"), ("./a", "a"), ("/", ""), ("..", "")] {
+            assert_eq!(own_name(&Place::Local(path.into())), name, "{path}");
+        }
+    }
 }

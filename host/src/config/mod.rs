@@ -1,13 +1,11 @@
 //! Remotes as the user configured them: rclone's INI format, read and never written.
 
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use ini::{Ini, ParseOption};
-
+mod ini;
 mod section;
 
 pub use section::{RemoteConfig, Secret};
@@ -19,7 +17,7 @@ use crate::files::shown;
 #[derive(Debug, Default)]
 pub struct Config {
     path: PathBuf,
-    sections: BTreeMap<String, BTreeMap<String, String>>,
+    sections: ini::Sections,
 }
 
 /// A config file cannot be used. `Display` is one clause that names the file.
@@ -51,16 +49,25 @@ pub enum Error {
         what: String,
     },
     /// A section is of a kind this program does not know.
-    #[error("the remote {name:?} is of type {kind:?}")]
+    #[error("the remote {name:?} is of type {kind:?} ({})", shown(.path))]
     UnsupportedType {
+        /// The file.
+        path: PathBuf,
         /// The section.
         name: String,
         /// Its type; empty where it has none.
         kind: String,
     },
     /// A value cannot be used.
-    #[error("the remote {name:?} has a bad value for {key}: {what}")]
+    #[error(
+        "the remote {name:?} has a bad value for {key} in line {line} of {}: {what}",
+        shown(.path)
+    )]
     BadValue {
+        /// The file.
+        path: PathBuf,
+        /// From 1; 0 where the section does not have the key.
+        line: usize,
         /// The section.
         name: String,
         /// The key.
@@ -95,30 +102,17 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        if text.lines().any(|line| line.starts_with(ENCRYPTED)) {
+        let first = ini::lines(text).next();
+        if first.is_some_and(|(_, line)| line.starts_with(ENCRYPTED)) {
             return Err(Error::Encrypted {
                 path: path.to_owned(),
             });
         }
-        // rclone takes values as they stand: a token is full of quotes, and a password
-        // may hold a backslash.
-        let options = ParseOption {
-            enabled_quote: false,
-            enabled_escape: false,
-            ..ParseOption::default()
-        };
-        let ini = Ini::load_from_str_opt(text, options).map_err(|error| Error::Syntax {
+        let sections = ini::parse(text).map_err(|mistake| Error::Syntax {
             path: path.to_owned(),
-            line: error.line + 1,
-            what: error.msg.into_owned(),
+            line: mistake.line,
+            what: mistake.what.to_owned(),
         })?;
-        let sections = ini
-            .iter()
-            .filter_map(|(name, keys)| {
-                let keys = keys.iter().map(|(key, value)| (key.into(), value.into()));
-                Some((name?.to_owned(), keys.collect()))
-            })
-            .collect();
         Ok(Self {
             path: path.to_owned(),
             sections,
@@ -142,8 +136,21 @@ impl Config {
     pub fn remote(&self, name: &str) -> Result<Option<RemoteConfig>, Error> {
         self.sections
             .get(name)
-            .map(|keys| RemoteConfig::parse(name, keys))
+            .map(|keys| RemoteConfig::parse(&self.path, name, keys))
             .transpose()
+    }
+
+    /// The error for a value that turned out bad later, such as one that only the
+    /// component can judge. `what` says what is allowed.
+    pub fn bad_value(&self, name: &str, key: &'static str, what: impl Into<String>) -> Error {
+        let value = self.sections.get(name).and_then(|keys| keys.get(key));
+        Error::BadValue {
+            path: self.path.clone(),
+            line: value.map_or(0, |value| value.line),
+            name: name.to_owned(),
+            key,
+            what: what.into(),
+        }
     }
 }
 
@@ -170,15 +177,25 @@ mod tests {
         assert_eq!(remote.client_secret.unwrap().expose(), "a\"b\\c#d");
         assert!(config.remote("c").unwrap().is_none());
         let error = config.remote("b").unwrap_err();
-        assert_eq!(error.to_string(), "the remote \"b\" is of type \"s3\"");
+        assert_eq!(
+            error.to_string(),
+            "the remote \"b\" is of type \"s3\" (my.conf)"
+        );
+        let error = config.bad_value("a", "client_secret", "it is odd");
+        assert!(error.to_string().contains("in line 6 of my.conf"), "{error}");
     }
 
     #[test]
     fn encrypted_file_is_told_from_a_broken_one() {
         let error = parse("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nAAA=\n");
         assert!(matches!(error, Err(Error::Encrypted { .. })), "{error:?}");
+        // A value may say what it likes.
+        assert!(parse("[a]\nRCLONE_ENCRYPT_V0:\n").is_ok());
         let error = parse("[a]\ntype = x\n[open\n").unwrap_err();
-        assert!(matches!(error, Error::Syntax { line: 3, .. }), "{error:?}");
+        assert_eq!(
+            error.to_string(),
+            "the config file my.conf has an error in line 3: a section's name ends with ]"
+        );
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! One section of a config file: a remote.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use url::Url;
 
-use super::Error;
-use crate::{auth::Token, component::Origin};
+use super::{Error, ini::Section};
+use crate::{
+    auth::Token,
+    component::{Access, Origin},
+};
 
 /// A remote of type `amazon cloud drive`.
 #[derive(Debug, Clone)]
@@ -17,6 +23,8 @@ pub struct RemoteConfig {
     pub client_id: String,
     /// OAuth client secret.
     pub client_secret: Option<Secret>,
+    /// Where a person logs in; Amazon's by default.
+    pub auth_url: Url,
     /// Where tokens are refreshed; Amazon's by default.
     pub token_url: Url,
     /// The token, or `None` before the first login.
@@ -25,8 +33,8 @@ pub struct RemoteConfig {
     pub endpoint: Url,
     /// Whether `endpoint` is Amazon's.
     pub is_amazon: bool,
-    /// More servers that may be reached without a token, such as one that downloads are
-    /// redirected to.
+    /// More servers that are part of the service and may be sent the token, such as one
+    /// of its own for content. (A redirect to another server is followed without it.)
     pub origins: Vec<Origin>,
     /// More certificate authorities to trust, a PEM file.
     pub ca_cert: Option<PathBuf>,
@@ -57,13 +65,15 @@ impl fmt::Debug for Secret {
 }
 
 impl RemoteConfig {
-    pub(super) fn parse(name: &str, keys: &BTreeMap<String, String>) -> Result<Self, Error> {
+    pub(super) fn parse(path: &Path, name: &str, keys: &Section) -> Result<Self, Error> {
         // rclone writes options that are not set as empty ones.
         let value = |key: &str| {
-            let value = keys.get(key)?.trim();
+            let value = keys.get(key)?.text.trim();
             (!value.is_empty()).then_some(value)
         };
         let bad = |key, what: String| Error::BadValue {
+            path: path.to_owned(),
+            line: keys.get(key).map_or(0, |value| value.line),
             name: name.to_owned(),
             key,
             what,
@@ -71,18 +81,20 @@ impl RemoteConfig {
         let kind = value("type").unwrap_or_default();
         if kind != TYPE {
             return Err(Error::UnsupportedType {
+                path: path.to_owned(),
                 name: name.to_owned(),
                 kind: kind.to_owned(),
             });
         }
         let url = |key, default: &str| {
             let text = value(key).unwrap_or(default);
-            let url = Url::parse(text).map_err(|error| bad(key, format!("{text:?}: {error}")))?;
-            if matches!(url.scheme(), "http" | "https") && url.has_host() {
-                Ok(url)
-            } else {
-                Err(bad(key, format!("{text:?} is not an http or https URL")))
-            }
+            Url::parse(text)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+                .ok_or_else(|| {
+                    let what = format!("{text:?} is not a URL such as https://drive.example/v1/");
+                    bad(key, what)
+                })
         };
         let mut endpoint = url("endpoint", ENDPOINT)?;
         if !endpoint.path().ends_with('/') {
@@ -93,11 +105,12 @@ impl RemoteConfig {
         let origins = origins
             .map(str::trim)
             .filter(|origin| !origin.is_empty())
-            .map(|origin| Origin::parse(origin, crate::component::Access::Anonymous));
+            .map(|origin| Origin::parse(origin, Access::Credentials));
         Ok(Self {
             name: name.to_owned(),
             client_id: value("client_id").unwrap_or_default().to_owned(),
             client_secret: value("client_secret").map(Secret::new),
+            auth_url: url("auth_url", AUTH_URL)?,
             token_url: url("token_url", TOKEN_URL)?,
             token: token.map_err(|error| bad("token", error.to_string()))?,
             is_amazon: endpoint.as_str() == ENDPOINT,
@@ -117,26 +130,33 @@ const TYPE: &str = "amazon cloud drive";
 /// Where the service was discovered.
 const ENDPOINT: &str = "https://drive.amazonaws.com/drive/v1/";
 
+/// Where people logged in to Amazon.
+const AUTH_URL: &str = "https://www.amazon.com/ap/oa";
+
 /// Where Login with Amazon refreshes tokens.
 const TOKEN_URL: &str = "https://api.amazon.com/auth/o2/token";
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::ini::Value, *};
 
     fn parse(pairs: &[(&str, &str)]) -> Result<RemoteConfig, Error> {
-        let mut keys: BTreeMap<String, String> = pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        keys.entry("type".to_owned()).or_insert(TYPE.to_owned());
-        RemoteConfig::parse("drive", &keys)
+        let value = |(line, (key, value)): (usize, &(&str, &str))| {
+            let text = (*value).to_owned();
+            let line = line + 1;
+            ((*key).to_owned(), Value { text, line })
+        };
+        let mut pairs = pairs.to_vec();
+        pairs.push(("type", TYPE));
+        let keys = pairs.iter().enumerate().map(value).collect();
+        RemoteConfig::parse(Path::new("my.conf"), "drive", &keys)
     }
 
     #[test]
     fn defaults_are_amazons() {
         let remote = parse(&[("client_id", ""), ("token_url", "")]).unwrap();
         assert!(remote.is_amazon);
+        assert_eq!(remote.auth_url.as_str(), AUTH_URL);
         assert_eq!(remote.token_url.as_str(), TOKEN_URL);
         assert!(remote.token.is_none() && remote.client_secret.is_none());
     }
@@ -151,17 +171,18 @@ mod tests {
     }
 
     #[test]
-    fn bad_values_name_their_key_and_show_no_secret() {
+    fn bad_values_name_their_key_and_line_and_show_no_secret() {
         for (key, value) in [
             ("endpoint", "nowhere"),
             ("endpoint", "ftp://host/"),
+            ("auth_url", "not a url"),
             ("token_url", "not a url"),
             ("token", "{\"access_token\":\"canary"),
             ("origins", "https://a.example, nonsense"),
         ] {
             let error = parse(&[(key, value)]).unwrap_err();
             let text = format!("{error} {error:?}");
-            assert!(text.contains(key), "{text}");
+            assert!(text.contains(key) && text.contains("line 1 of my.conf"), "{text}");
             assert!(!text.contains("canary"), "{text}");
         }
         let secret = parse(&[("client_secret", "canary")]).unwrap();

@@ -1,15 +1,15 @@
 //! From what was typed to an open place.
 
-use std::{
-    collections::HashMap,
-    ffi::OsStr,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::HashMap, ffi::OsStr, path::PathBuf, sync::Arc};
 
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{Place, embedded::{Embedded, EmbeddedError}, join_shown, spec::{InvalidSpec, Spec}};
+use super::{
+    Place,
+    embedded::{Embedded, EmbeddedError},
+    join_shown,
+    spec::{InvalidSpec, Spec},
+};
 use crate::{
     auth::{Fixed, OAuth, OAuthOptions},
     component::{
@@ -169,7 +169,8 @@ impl Context {
             ..Settings::default()
         };
         let own = (embedded.endpoint.as_str(), Access::Credentials);
-        self.connect(EMBEDDED, settings, &[own], &embedded.endpoint, None)
+        let sandbox = self.start(EMBEDDED, settings, &[own]).await?;
+        self.connect(EMBEDDED, &sandbox, &embedded.endpoint, Encoding::default())
             .await
     }
 
@@ -209,24 +210,28 @@ impl Context {
             http,
             ..Settings::default()
         };
-        self.connect(
-            name,
-            settings,
-            &origins(&remote),
-            remote.endpoint.as_str(),
-            remote.encoding.as_deref(),
-        )
-        .await
+        let sandbox = self.start(name, settings, &origins(&remote)).await?;
+        let encoding = match &remote.encoding {
+            Some(words) => match sandbox.parse_encoding(words).await {
+                Ok(encoding) => encoding,
+                Err(component::Error::Other(why)) => {
+                    return Err(config.bad_value(name, "encoding", why).into());
+                }
+                Err(error) => return Err(Error::Component(error)),
+            },
+            None => Encoding::default(),
+        };
+        self.connect(name, &sandbox, remote.endpoint.as_str(), encoding)
+            .await
     }
 
-    async fn connect(
+    /// Starts an instance for one remote, which may reach these servers.
+    async fn start(
         &self,
         name: &str,
         mut settings: Settings,
         origins: &[(&str, Access)],
-        endpoint: &str,
-        encoding: Option<&str>,
-    ) -> Result<Remote, Error> {
+    ) -> Result<Sandbox, Error> {
         let failed = |source| Error::Connect {
             name: name.to_owned(),
             source,
@@ -236,23 +241,28 @@ impl Context {
                 .map_err(|error| failed(component::Error::Other(error.to_string())))?;
             settings.origins.push(origin);
         }
-        let sandbox = Sandbox::start(self.component().await?, settings).map_err(failed)?;
-        let encoding = match encoding {
-            Some(words) => sandbox.parse_encoding(words).await.map_err(|error| {
-                config::Error::BadValue {
-                    name: name.to_owned(),
-                    key: "encoding",
-                    what: error.to_string(),
-                }
-            })?,
-            None => Encoding::default(),
-        };
+        Sandbox::start(self.component().await?, settings).map_err(failed)
+    }
+
+    async fn connect(
+        &self,
+        name: &str,
+        sandbox: &Sandbox,
+        endpoint: &str,
+        encoding: Encoding,
+    ) -> Result<Remote, Error> {
         let options = RemoteOptions {
             endpoint: endpoint.to_owned(),
             encoding,
             retry: self.options.retry,
         };
-        sandbox.connect(options).await.map_err(failed)
+        sandbox
+            .connect(options)
+            .await
+            .map_err(|source| Error::Connect {
+                name: name.to_owned(),
+                source,
+            })
     }
 }
 

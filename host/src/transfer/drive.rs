@@ -3,22 +3,20 @@
 //! All state is here and in one task; the futures it runs only carry what they need and
 //! bring back what they found.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    mem,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
 use super::{
-    Error, Event, Mode, Notice, Observer, Options, Run, Severity, Stats, Summary,
+    Error, Event, Mode, Notice, Observer, Options, Run, Severity, Summary,
     content::Meter,
     ends::{Ends, Root},
     event::Change,
+    folders::{Done, Extra, Folders, Key},
     plan::{Step, What},
     send::{File, Sent, send},
     side::{Decider, Entry, Md5, Side, Spot},
+    summary::Tally,
     visit::{Visit, Visited, visit},
 };
 use crate::component;
@@ -37,10 +35,7 @@ pub(super) async fn drive(
         // What else is in the destination has no counterpart to be missing.
         Root::File(file) => (Mode::Copy, Visit::File { exists, file }),
     };
-    let tally = Arc::new(Tally {
-        observer,
-        stats: Mutex::default(),
-    });
+    let tally = Arc::new(Tally::new(observer));
     let mut drive = Drive {
         run: Arc::new(Run {
             source: ends.source,
@@ -51,8 +46,7 @@ pub(super) async fn drive(
             removes_extra: mode == Mode::Sync,
             transfers: Default::default(),
         }),
-        folders: HashMap::new(),
-        next_key: 0,
+        folders: Folders::default(),
         visits: Vec::new(),
         compares: VecDeque::new(),
         removals: VecDeque::new(),
@@ -71,31 +65,9 @@ pub(super) async fn drive(
     }
 }
 
-/// Counts what it passes on.
-struct Tally {
-    observer: Arc<dyn Observer>,
-    stats: Mutex<Stats>,
-}
-
-impl Tally {
-    fn stats(&self) -> Stats {
-        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Observer for Tally {
-    fn event(&self, event: Event<'_>) {
-        let stats = self.stats.lock();
-        stats.unwrap_or_else(PoisonError::into_inner).add(&event);
-        self.observer.event(event);
-    }
-}
-
 struct Drive {
     run: Arc<Run>,
-    /// Folders that something is still to be done in.
-    folders: HashMap<Key, Folder>,
-    next_key: Key,
+    folders: Folders,
     /// Visits to begin or to go on with; the last first, so that the walk is depth first
     /// and few folders are in hand.
     visits: Vec<(Key, Visit)>,
@@ -113,21 +85,6 @@ struct Drive {
     summary: Summary,
 }
 
-type Key = u64;
-
-/// A folder in hand.
-struct Folder {
-    parent: Option<Key>,
-    source: Arc<Spot>,
-    destination: Arc<Spot>,
-    /// What is still to be done in it: its visit, its files, its folders.
-    pending: u64,
-    /// Something in it or below it failed.
-    failed: bool,
-    /// What only the destination has, for when all else is done.
-    extra: Vec<(String, Entry)>,
-}
-
 struct Compare {
     folder: Key,
     label: String,
@@ -137,8 +94,7 @@ struct Compare {
 
 struct Removal {
     folder: Key,
-    label: String,
-    entry: Entry,
+    extra: Extra,
 }
 
 struct Send {
@@ -192,20 +148,20 @@ impl Drive {
         let Some(job) = self.sends.pop_front() else {
             return false;
         };
-        let Some(folder) = self.folders.get(&job.folder) else {
+        let Some((source, destination)) = self.folders.spots(job.folder) else {
             return true;
         };
         let run = Arc::clone(&self.run);
         let source_id = job.source.id.clone().map(String::from);
-        let from = folder.source.child(&job.source.name, source_id, job.label.clone());
+        let from = source.child(&job.source.name, source_id, job.label.clone());
         let to = match &job.existing {
             Some(there) => {
                 let id = there.id.clone().map(String::from);
-                folder.destination.child(&there.name, id, job.label.clone())
+                destination.child(&there.name, id, job.label.clone())
             }
             None => {
                 let name = run.destination.own_name(&job.source.name);
-                folder.destination.child(&name, None, job.label.clone())
+                destination.child(&name, None, job.label.clone())
             }
         };
         let meter = Arc::new(Meter::new(Arc::clone(&run.observer), run.next_transfer()));
@@ -257,31 +213,23 @@ impl Drive {
 
     fn next_visit(&mut self) -> Option<BoxFuture<'static, Checked>> {
         let (folder, step) = self.visits.pop()?;
-        let Folder {
-            source,
-            destination,
-            ..
-        } = self.folders.get(&folder)?;
-        let (source, destination) = (Arc::clone(source), Arc::clone(destination));
+        let (source, destination) = self.folders.spots(folder)?;
         let run = Arc::clone(&self.run);
         self.visiting += 1;
         Some(Box::pin(async move {
             let outcome = visit(&run, &source, destination, step).await;
-            Checked::Visited {
-                folder,
-                outcome,
-            }
+            Checked::Visited { folder, outcome }
         }))
     }
 
     fn compare(&mut self, compare: Compare) -> Option<BoxFuture<'static, Checked>> {
-        let folder = self.folders.get(&compare.folder)?;
+        let (source, destination) = self.folders.spots(compare.folder)?;
         let child = |of: &Spot, entry: &Entry| {
             let id = entry.id.clone().map(String::from);
             of.child(&entry.name, id, compare.label.clone())
         };
-        let from = child(&folder.source, &compare.source);
-        let to = child(&folder.destination, &compare.destination);
+        let from = child(&source, &compare.source);
+        let to = child(&destination, &compare.destination);
         let run = Arc::clone(&self.run);
         Some(Box::pin(async move {
             let ours = content_of(&run, &*run.source, &from, &compare.source);
@@ -293,32 +241,26 @@ impl Drive {
     }
 
     fn remove(&mut self, removal: Removal) -> Option<BoxFuture<'static, Checked>> {
-        let folder = self.folders.get(&removal.folder)?;
-        let Removal { label, entry, .. } = &removal;
+        let (_, destination) = self.folders.spots(removal.folder)?;
+        let Extra { label, entry } = &removal.extra;
         let id = entry.id.clone().map(String::from);
-        let spot = folder.destination.child(&entry.name, id, label.clone());
+        let spot = destination.child(&entry.name, id, label.clone());
         let run = Arc::clone(&self.run);
         Some(Box::pin(async move {
-            let kind = removal.entry.kind;
+            let kind = removal.extra.entry.kind;
             let removed = run.patiently(|| run.destination.remove(&spot, kind)).await;
             let outcome = match removed {
                 // By somebody else, or by a try whose answer was lost.
                 Err(gone) if gone.is_not_found() => Ok(()),
                 outcome => outcome,
             };
-            Checked::Removed {
-                removal,
-                outcome,
-            }
+            Checked::Removed { removal, outcome }
         }))
     }
 
     fn checked(&mut self, checked: Checked) {
         match checked {
-            Checked::Visited {
-                folder,
-                outcome,
-            } => {
+            Checked::Visited { folder, outcome } => {
                 self.visiting -= 1;
                 match outcome {
                     Ok(visited) => {
@@ -326,8 +268,9 @@ impl Drive {
                         self.visited(folder, visited);
                     }
                     Err(error) => {
-                        let label = self.folders.get(&folder).map(|it| it.source.label.clone());
-                        self.fail(folder, &label.unwrap_or_default(), None, error);
+                        if let Some((source, _)) = self.folders.spots(folder) {
+                            self.fail(folder, &source.label, None, error);
+                        }
                     }
                 }
             }
@@ -343,19 +286,16 @@ impl Drive {
                     self.fail(compare.folder, &compare.label, None, error);
                 }
             },
-            Checked::Removed {
-                removal,
-                outcome,
-            } => match outcome {
+            Checked::Removed { removal, outcome } => match outcome {
                 Ok(()) => {
                     self.unavailable = 0;
                     self.tell(Event::Deleted {
-                        name: &removal.label,
-                        kind: removal.entry.kind,
+                        name: &removal.extra.label,
+                        kind: removal.extra.entry.kind,
                     });
                     self.settle(removal.folder, false);
                 }
-                Err(error) => self.fail(removal.folder, &removal.label, None, error),
+                Err(error) => self.fail(removal.folder, &removal.extra.label, None, error),
             },
         }
     }
@@ -366,13 +306,12 @@ impl Drive {
             steps,
             rest,
         } = visited;
-        let Some(folder) = self.folders.get_mut(&key) else {
+        let Some((source, _)) = self.folders.spots(key) else {
             return;
         };
-        folder.destination = Arc::clone(&destination);
+        self.folders.found(key, Arc::clone(&destination));
         // Whatever is done at once must not look like the folder's end.
-        folder.pending += steps.len() as u64;
-        let source = Arc::clone(&folder.source);
+        self.folders.expect(key, steps.len());
         let ends = rest.is_none();
         self.visits.extend(rest.map(|rest| (key, rest)));
         let first = self.visits.len();
@@ -414,9 +353,7 @@ impl Drive {
                 self.enter(Some(key), from, to, Visit::New { exists: true });
             }
             What::Remove(entry) => {
-                if let Some(folder) = self.folders.get_mut(&key) {
-                    folder.extra.push((label, entry));
-                }
+                self.folders.set_aside(key, Extra { label, entry });
                 self.settle(key, false);
             }
             What::Problem(error) => {
@@ -432,19 +369,7 @@ impl Drive {
 
     /// Takes a folder in hand. The parent's count already has it.
     fn enter(&mut self, parent: Option<Key>, source: Spot, destination: Spot, visit: Visit) {
-        let key = self.next_key;
-        self.next_key += 1;
-        self.folders.insert(
-            key,
-            Folder {
-                parent,
-                source: Arc::new(source),
-                destination: Arc::new(destination),
-                pending: 1,
-                failed: false,
-                extra: Vec::new(),
-            },
-        );
+        let key = self.folders.enter(parent, source, destination);
         self.visits.push((key, visit));
     }
 
@@ -495,45 +420,51 @@ impl Drive {
     /// much there, and after that the folder is one thing done for its parent.
     fn settle(&mut self, key: Key, failed: bool) {
         let (mut key, mut failed) = (key, failed);
-        while let Some(folder) = self.folders.get_mut(&key) {
-            folder.pending -= 1;
-            folder.failed |= failed;
-            if folder.pending > 0 {
+        while let Some(done) = self.folders.settle(key, failed) {
+            failed = done.failed;
+            if self.finish(key, done) {
                 return;
             }
-            let extra = mem::take(&mut folder.extra);
-            failed = folder.failed;
-            if !extra.is_empty() && !self.summary.stopped {
-                let label = folder.source.label.clone();
-                if failed {
-                    let items = extra.len() as u64;
-                    let notice = Notice::NotDeleting { items };
-                    let name = &label;
-                    self.tell(Event::Notice { name, notice });
-                } else if self.run.options.dry_run {
-                    for (label, entry) in extra {
-                        let change = Change::Remove { kind: entry.kind };
-                        let name = &label;
-                        self.tell(Event::Would { name, change });
-                    }
-                } else {
-                    folder.pending = extra.len() as u64;
-                    self.removals.extend(extra.into_iter().map(|(label, entry)| Removal {
-                        folder: key,
-                        label,
-                        entry,
-                    }));
-                    return;
-                }
-            }
-            let Some(done) = self.folders.remove(&key) else {
-                return;
-            };
-            let Some(parent) = done.parent else {
+            let Some(parent) = self.folders.leave(key) else {
                 return;
             };
             key = parent;
         }
+    }
+
+    /// Deals with what is too much in a folder where all else is done. Says whether that
+    /// leaves something to be done.
+    fn finish(&mut self, key: Key, done: Done) -> bool {
+        let Done {
+            label,
+            failed,
+            extra,
+        } = done;
+        if extra.is_empty() || self.summary.stopped {
+            return false;
+        }
+        if failed {
+            let items = extra.len() as u64;
+            self.tell(Event::Notice {
+                name: &label,
+                notice: Notice::NotDeleting { items },
+            });
+            return false;
+        }
+        if self.run.options.dry_run {
+            for Extra { label, entry } in extra {
+                let change = Change::Remove { kind: entry.kind };
+                let name = &label;
+                self.tell(Event::Would { name, change });
+            }
+            return false;
+        }
+        self.folders.expect(key, extra.len());
+        let removals = extra
+            .into_iter()
+            .map(|extra| Removal { folder: key, extra });
+        self.removals.extend(removals);
+        true
     }
 
     fn fail(&mut self, key: Key, name: &str, meter: Option<&Meter>, error: Error) {

@@ -126,9 +126,9 @@ fn parent(file: &Place) -> Place {
             path,
             shown,
         } => {
-            let end = shown.rfind(['/', ':']).map_or(0, |at| {
-                at + usize::from(shown.as_bytes()[at] == b':')
-            });
+            let end = shown
+                .rfind(['/', ':'])
+                .map_or(0, |at| at + usize::from(shown.as_bytes()[at] == b':'));
             Place::Remote {
                 remote: remote.clone(),
                 path: path[..path.len().saturating_sub(1)].to_vec(),
@@ -152,7 +152,9 @@ async fn related(a: &Place, b: &Place, decider: &dyn Decider) -> Result<Relation
         (Place::Local(a), Place::Local(b)) => {
             let (a, b) = (resolved(a).await?, resolved(b).await?);
             let components = |path: &Path| -> Vec<OsString> {
-                path.components().map(|it| it.as_os_str().to_owned()).collect()
+                path.components()
+                    .map(|it| it.as_os_str().to_owned())
+                    .collect()
             };
             Ok(relation(&components(&a), &components(&b)))
         }

@@ -31,6 +31,7 @@ mod drive;
 mod ends;
 mod error;
 mod event;
+mod folders;
 mod local;
 mod plan;
 mod remote;

@@ -69,10 +69,16 @@ pub(super) async fn plan(
         let own = |entry: &Entry| run.destination.own_name(&entry.name).into_owned();
         source.iter().map(|it| item(it, own(it))).collect()
     };
-    let destination_items = || destination.iter().map(|it| item(it, it.name.to_vec())).collect();
+    let destination_items = || {
+        destination
+            .iter()
+            .map(|it| item(it, it.name.to_vec()))
+            .collect()
+    };
     let decisions = run
         .decide(folder, || {
-            run.decider.plan(source_items(), destination_items(), options)
+            run.decider
+                .plan(source_items(), destination_items(), options)
         })
         .await?;
     let bad = || Error::BadPlan {
@@ -182,9 +188,7 @@ impl Matched {
             (Action::Descend, Some(source), Some(destination)) => {
                 DraftOf::What(What::Descend(source, destination))
             }
-            (Action::Remove, None, Some(destination)) => {
-                DraftOf::What(What::Remove(destination))
-            }
+            (Action::Remove, None, Some(destination)) => DraftOf::What(What::Remove(destination)),
             (Action::Keep, None, Some(_)) => return Some(None),
             (Action::KindConflict, Some(source), Some(destination)) => {
                 DraftOf::Conflict(source.kind, destination.kind)
@@ -200,7 +204,10 @@ impl Matched {
 
     /// Whether something was not decided about.
     fn any_left(&self) -> bool {
-        self.source.iter().chain(&self.destination).any(Option::is_some)
+        self.source
+            .iter()
+            .chain(&self.destination)
+            .any(Option::is_some)
     }
 }
 
@@ -222,15 +229,16 @@ async fn label(run: &Run, folder: &Spot, drafts: Vec<Draft>) -> Result<Vec<Step>
         });
         both.collect()
     };
-    let shown = run
-        .decide(folder, || run.decider.display(names()))
-        .await?;
+    let shown = run.decide(folder, || run.decider.display(names())).await?;
     let mut shown = shown.into_iter();
     let mut next = || {
         let bad = || Error::BadPlan {
             path: folder.label.clone(),
         };
-        shown.next().ok_or_else(bad).map(|name| folder.label_of(&name))
+        shown
+            .next()
+            .ok_or_else(bad)
+            .map(|name| folder.label_of(&name))
     };
     let mut steps = Vec::with_capacity(drafts.len());
     for draft in drafts {

@@ -44,7 +44,11 @@ impl Drive {
     }
 
     /// For `map_err`: which call about what failed.
-    fn failed(&self, action: &'static str, spot: &Spot) -> impl Fn(component::Error) -> Error + use<> {
+    fn failed(
+        &self,
+        action: &'static str,
+        spot: &Spot,
+    ) -> impl Fn(component::Error) -> Error + use<> {
         let path = if spot.names.is_empty() {
             self.shown.clone()
         } else if self.shown.ends_with([':', '/']) {
@@ -84,7 +88,11 @@ impl Side for Drive {
 
     async fn list(&self, folder: &Spot) -> Result<Listed, Error> {
         let failed = self.failed("list", folder);
-        let mut listing = self.remote.list(self.target(folder)).await.map_err(&failed)?;
+        let mut listing = self
+            .remote
+            .list(self.target(folder))
+            .await
+            .map_err(&failed)?;
         let mut listed = Listed::default();
         while let Some(batch) = listing.next_batch().await.map_err(&failed)? {
             listed.entries.extend(batch.into_iter().map(entry));

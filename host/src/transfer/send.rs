@@ -216,7 +216,10 @@ impl Chances {
 }
 
 fn is_conflict(error: &Error) -> bool {
-    matches!(error.of_remote(), Some(component::Error::NameConflict { .. }))
+    matches!(
+        error.of_remote(),
+        Some(component::Error::NameConflict { .. })
+    )
 }
 
 /// What a look at the destination found.

@@ -105,7 +105,9 @@ async fn sort_by_key(
     for chunk in entries.chunks(SLICE) {
         let names = || chunk.iter().map(|entry| entry.name.to_vec()).collect();
         let of_chunk = run
-            .decide(folder, || run.decider.match_keys(names(), NameRule::IgnoreCase))
+            .decide(folder, || {
+                run.decider.match_keys(names(), NameRule::IgnoreCase)
+            })
             .await?;
         if of_chunk.len() != chunk.len() {
             return Err(Error::BadPlan {
@@ -175,10 +177,7 @@ mod tests {
             let (mut a, mut b) = (0, 0);
             for &(from_source, from_destination) in &cuts {
                 let (next_a, next_b) = (a + from_source, b + from_destination);
-                let ends = [
-                    source[a..next_a].last(),
-                    destination[b..next_b].last(),
-                ];
+                let ends = [source[a..next_a].last(), destination[b..next_b].last()];
                 let starts = [source.get(next_a), destination.get(next_b)];
                 for end in ends.into_iter().flatten() {
                     assert!(starts.iter().flatten().all(|start| *start > end));

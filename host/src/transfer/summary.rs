@@ -1,6 +1,8 @@
 //! What became of a run.
 
-use super::{Error, Severity, Stats};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Error, Event, Observer, Severity, Stats};
 
 /// What became of a run. In a dry run: what would have become of it.
 #[derive(Debug, Default)]
@@ -54,5 +56,32 @@ impl Summary {
             name: name.to_owned(),
             error,
         });
+    }
+}
+
+/// Counts what it passes on.
+pub(super) struct Tally {
+    observer: Arc<dyn Observer>,
+    stats: Mutex<Stats>,
+}
+
+impl Tally {
+    pub(super) fn new(observer: Arc<dyn Observer>) -> Self {
+        Self {
+            observer,
+            stats: Mutex::default(),
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Tally {
+    fn event(&self, event: Event<'_>) {
+        let stats = self.stats.lock();
+        stats.unwrap_or_else(PoisonError::into_inner).add(&event);
+        self.observer.event(event);
     }
 }

@@ -96,12 +96,7 @@ async fn prepare(
     }))
 }
 
-async fn list(
-    run: &Run,
-    source: &Spot,
-    destination: &Spot,
-    exists: bool,
-) -> Result<Slices, Error> {
+async fn list(run: &Run, source: &Spot, destination: &Spot, exists: bool) -> Result<Slices, Error> {
     let from = run.patiently(|| run.source.list(source));
     let to = async {
         if exists {

@@ -7,7 +7,10 @@ use serde_json::{Map, Value, json};
 use super::{CONTENT, LocalAddress, METADATA, Service, base, reply, reply::Result};
 use crate::clock::iso8601;
 
-pub(super) async fn endpoint(Extension(LocalAddress(local)): Extension<LocalAddress>, headers: HeaderMap) -> Response {
+pub(super) async fn endpoint(
+    Extension(LocalAddress(local)): Extension<LocalAddress>,
+    headers: HeaderMap,
+) -> Response {
     let base = base::url(&headers, local);
     let reply = json!({
         "customerExists": true,
@@ -23,7 +26,13 @@ pub(super) async fn info() -> Response {
 }
 
 pub(super) async fn quota(State(service): State<Service>) -> Result<Response> {
-    let used: i64 = service.store.usage().await?.iter().map(|category| category.bytes).sum();
+    let used: i64 = service
+        .store
+        .usage()
+        .await?
+        .iter()
+        .map(|category| category.bytes)
+        .sum();
     let reply = json!({
         "quota": QUOTA,
         "available": (QUOTA - used).max(0),

@@ -39,7 +39,11 @@ impl Local {
 }
 
 /// Lets a request with a valid token through and tells it its [`Caller`].
-pub(super) async fn require(State(service): State<Service>, mut request: Request, next: Next) -> Response {
+pub(super) async fn require(
+    State(service): State<Service>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     match caller(&service, request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
@@ -69,7 +73,11 @@ async fn caller(service: &Service, headers: &HeaderMap) -> Result<Caller> {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }

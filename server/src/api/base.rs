@@ -8,7 +8,9 @@ use http::{HeaderMap, header, uri::Authority};
 /// reaches the server by, so it is kept, but only where it names this machine: an address
 /// given out is one that a client sends its token to.
 pub(super) fn url(headers: &HeaderMap, local: SocketAddr) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let authority = host.and_then(|host| host.parse::<Authority>().ok());
     match authority {
         Some(authority) if is_ours(&authority, local) => format!("http://{authority}"),
@@ -36,7 +38,8 @@ fn is_ours(authority: &Authority, local: SocketAddr) -> bool {
         return true;
     }
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip == local.ip())
+    host.parse::<IpAddr>()
+        .is_ok_and(|ip| ip.is_loopback() || ip == local.ip())
 }
 
 #[cfg(test)]
@@ -71,7 +74,10 @@ mod tests {
             ("[::]:1", "[::1]:1"),
             ("10.0.0.1:1", "10.0.0.1:1"),
         ] {
-            assert_eq!(reachable(listening.parse().unwrap()), expected.parse().unwrap());
+            assert_eq!(
+                reachable(listening.parse().unwrap()),
+                expected.parse().unwrap()
+            );
         }
     }
 }

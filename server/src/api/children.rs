@@ -18,7 +18,11 @@ struct MoveRequest {
     child_id: String,
 }
 
-pub(super) async fn move_here(State(service): State<Service>, Path(to): Path<String>, body: Body) -> Result<Response> {
+pub(super) async fn move_here(
+    State(service): State<Service>,
+    Path(to): Path<String>,
+    body: Body,
+) -> Result<Response> {
     let asked: MoveRequest = request::parse(&request::bytes(body).await?)?;
     let change = Move {
         child: asked.child_id,
@@ -34,7 +38,10 @@ pub(super) async fn add(state: State<Service>, path: Path<(String, String)>) -> 
     place(state, path, PlaceChange::Add).await
 }
 
-pub(super) async fn remove(state: State<Service>, path: Path<(String, String)>) -> Result<Response> {
+pub(super) async fn remove(
+    state: State<Service>,
+    path: Path<(String, String)>,
+) -> Result<Response> {
     place(state, path, PlaceChange::Remove).await
 }
 

@@ -34,18 +34,35 @@ pub(super) async fn read(
         };
         let read = service.objects.read(&content.object, range.clone()).await;
         match read.map_err(|error| ApiError::internal(&error))? {
-            Some(bytes) => return Ok(reply(status, &content, etag, range, Body::from_stream(bytes))),
+            Some(bytes) => {
+                return Ok(reply(
+                    status,
+                    &content,
+                    etag,
+                    range,
+                    Body::from_stream(bytes),
+                ));
+            }
             // Overwritten between the two looks; if not, it is lost.
             None if object.as_ref() != Some(&content.object) => object = Some(content.object),
             None => {
                 tracing::error!(target: "amazon_drive_server", id, object = content.object, "object is missing");
-                return Err(ApiError::short(StatusCode::INTERNAL_SERVER_ERROR, "Internal failure"));
+                return Err(ApiError::short(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Internal failure",
+                ));
             }
         }
     }
 }
 
-fn reply(status: StatusCode, content: &Content, etag: String, range: Range<u64>, body: Body) -> Response {
+fn reply(
+    status: StatusCode,
+    content: &Content,
+    etag: String,
+    range: Range<u64>,
+    body: Body,
+) -> Response {
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     let mut set = |name, value: String| {
@@ -54,7 +71,10 @@ fn reply(status: StatusCode, content: &Content, etag: String, range: Range<u64>,
         }
     };
     set(header::CONTENT_TYPE, content.content_type.clone());
-    set(header::CONTENT_LENGTH, (range.end - range.start).to_string());
+    set(
+        header::CONTENT_LENGTH,
+        (range.end - range.start).to_string(),
+    );
     set(header::ETAG, etag);
     set(header::ACCEPT_RANGES, "bytes".into());
     if status == StatusCode::PARTIAL_CONTENT {
@@ -83,7 +103,11 @@ enum Asked {
 }
 
 fn asked(headers: &HeaderMap, etag: &str, size: u64) -> Asked {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
     match text(header::RANGE) {
         // A range of other content than the client has the rest of is of no use to it.
         Some(_) if text(header::IF_RANGE).is_some_and(|wanted| wanted != etag) => Asked::Whole,
@@ -94,7 +118,9 @@ fn asked(headers: &HeaderMap, etag: &str, size: u64) -> Asked {
 
 /// One range of bytes. Several, or what is no range of bytes, may be ignored, and are.
 fn parse(range: &str, size: u64) -> Asked {
-    let spec = range.split_once('=').filter(|(unit, _)| unit.trim().eq_ignore_ascii_case("bytes"));
+    let spec = range
+        .split_once('=')
+        .filter(|(unit, _)| unit.trim().eq_ignore_ascii_case("bytes"));
     let Some((first, last)) = spec.and_then(|(_, spec)| spec.trim().split_once('-')) else {
         return Asked::Whole;
     };

@@ -19,7 +19,10 @@ use crate::{
     store::{Order, Query, Scope, SortField, SortKey},
 };
 
-pub(super) async fn nodes(State(service): State<Service>, parameters: Parameters) -> Result<Response> {
+pub(super) async fn nodes(
+    State(service): State<Service>,
+    parameters: Parameters,
+) -> Result<Response> {
     list(&service, Scope::Everything, &parameters).await
 }
 
@@ -33,7 +36,10 @@ pub(super) async fn children(
     list(&service, Scope::Children(id), &parameters).await
 }
 
-pub(super) async fn trash(State(service): State<Service>, parameters: Parameters) -> Result<Response> {
+pub(super) async fn trash(
+    State(service): State<Service>,
+    parameters: Parameters,
+) -> Result<Response> {
     list(&service, Scope::Trash, &parameters).await
 }
 
@@ -55,7 +61,10 @@ async fn list(service: &Service, scope: Scope, parameters: &Parameters) -> Resul
         sort: parameters.value("sort").map(str::to_owned),
     };
     let mut after = None;
-    if let Some(text) = parameters.value("startToken").filter(|text| !text.is_empty()) {
+    if let Some(text) = parameters
+        .value("startToken")
+        .filter(|text| !text.is_empty())
+    {
         let token = PageToken::decode(text, &asked, now)?;
         asked = token.asked;
         after = Some(token.cursor);
@@ -68,7 +77,11 @@ async fn list(service: &Service, scope: Scope, parameters: &Parameters) -> Resul
         limit: limit(parameters.value("limit"))?,
         after,
     };
-    if query.after.as_ref().is_some_and(|cursor| !cursor.fits(&query.sort)) {
+    if query
+        .after
+        .as_ref()
+        .is_some_and(|cursor| !cursor.fits(&query.sort))
+    {
         return Err(ApiError::bad_request("Next token is invalid"));
     }
     let page = service.store.list(&query).await?;
@@ -112,7 +125,8 @@ fn sort(text: &str) -> Result<Vec<SortKey>> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let entries: Vec<String> = serde_json::from_str(&text.replace('\'', "\"")).map_err(|_| invalid())?;
+    let entries: Vec<String> =
+        serde_json::from_str(&text.replace('\'', "\"")).map_err(|_| invalid())?;
     if entries.len() > MOST_SORT_KEYS {
         return Err(invalid());
     }
@@ -151,10 +165,20 @@ mod tests {
             order: Order::Descending,
         };
         assert_eq!(sort(r#"["name ASC"]"#).unwrap(), [name]);
-        assert_eq!(sort(r#"["contentProperties.size","name asc"]"#).unwrap(), [size, name]);
+        assert_eq!(
+            sort(r#"["contentProperties.size","name asc"]"#).unwrap(),
+            [size, name]
+        );
         assert_eq!(sort("['contentProperties.size DESC']").unwrap(), [size]);
         assert!(sort("[]").unwrap().is_empty());
-        for bad in ["name ASC", r#"["colour"]"#, r#"["name UP"]"#, r#"["name ASC x"]"#, r#"[""]"#, "[1]"] {
+        for bad in [
+            "name ASC",
+            r#"["colour"]"#,
+            r#"["name UP"]"#,
+            r#"["name ASC x"]"#,
+            r#"[""]"#,
+            "[1]",
+        ] {
             assert!(sort(bad).is_err(), "{bad}");
         }
     }

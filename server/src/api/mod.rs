@@ -30,8 +30,8 @@ use axum::{
 use http::header;
 use tokio::sync::mpsc;
 
-pub(crate) use self::{auth::Local, base::reachable, oauth::ACCESS_SECONDS};
 use self::linger::Lingering;
+pub(crate) use self::{auth::Local, base::reachable, oauth::ACCESS_SECONDS};
 use crate::{clock::Clock, content::Objects, ids, store::Store};
 
 /// What every request needs.
@@ -67,15 +67,25 @@ pub(crate) fn router(service: Service) -> Router {
         .route("/account/quota", get(account::quota))
         .route("/account/usage", get(account::usage))
         .route("/nodes", get(listing::nodes).post(nodes::create_folder))
-        .route("/nodes/{id}", get(nodes::read).patch(nodes::patch).delete(nodes::purge))
-        .route("/nodes/{id}/children", get(listing::children).post(children::move_here))
-        .route("/nodes/{id}/children/{child}", put(children::add).delete(children::remove))
+        .route(
+            "/nodes/{id}",
+            get(nodes::read).patch(nodes::patch).delete(nodes::purge),
+        )
+        .route(
+            "/nodes/{id}/children",
+            get(listing::children).post(children::move_here),
+        )
+        .route(
+            "/nodes/{id}/children/{child}",
+            put(children::add).delete(children::remove),
+        )
         .route("/trash", get(listing::trash))
         .route("/trash/{id}", put(trash::trash))
         .route("/trash/{id}/restore", post(trash::restore));
-    let content = Router::new()
-        .route("/nodes", post(upload::create))
-        .route("/nodes/{id}/content", get(download::read).put(upload::overwrite));
+    let content = Router::new().route("/nodes", post(upload::create)).route(
+        "/nodes/{id}/content",
+        get(download::read).put(upload::overwrite),
+    );
     let authorized = middleware::from_fn_with_state(service.clone(), auth::require);
     Router::new()
         .nest(METADATA.trim_end_matches('/'), metadata)

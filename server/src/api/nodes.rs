@@ -17,7 +17,10 @@ use super::{
 };
 use crate::store::{Create, Kind, Patch};
 
-pub(super) async fn read(State(service): State<Service>, Path(id): Path<String>) -> Result<Response> {
+pub(super) async fn read(
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Result<Response> {
     let node = service.store.node(&id).await?;
     Ok(wire::node(StatusCode::OK, &node))
 }
@@ -31,7 +34,9 @@ pub(super) async fn create_folder(
     fields.check()?;
     let name = fields.required_name()?;
     if fields.kind.as_deref() != Some(Kind::Folder.as_str()) {
-        return Err(ApiError::bad_request("Only nodes of kind FOLDER can be created without content"));
+        return Err(ApiError::bad_request(
+            "Only nodes of kind FOLDER can be created without content",
+        ));
     }
     let create = Create {
         name,
@@ -47,10 +52,17 @@ pub(super) async fn create_folder(
 }
 
 /// Fields that cannot be changed are ignored, except for the content's, which are refused.
-pub(super) async fn patch(State(service): State<Service>, Path(id): Path<String>, body: Body) -> Result<Response> {
+pub(super) async fn patch(
+    State(service): State<Service>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Response> {
     let fields = NodeFields::parse(&request::bytes(body).await?)?;
     if fields.content_properties.is_some() {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "contentProperties cannot be updated"));
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "contentProperties cannot be updated",
+        ));
     }
     fields.check()?;
     let patch = Patch {
@@ -66,7 +78,10 @@ pub(super) async fn patch(State(service): State<Service>, Path(id): Path<String>
 }
 
 /// What the service said to every program that was not its own.
-pub(super) async fn purge(State(service): State<Service>, Path(id): Path<String>) -> Result<Response> {
+pub(super) async fn purge(
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Result<Response> {
     service.store.node(&id).await?;
     let message = "Insufficient permissions granted for operation: purgeNode";
     Err(ApiError::short(StatusCode::FORBIDDEN, message))

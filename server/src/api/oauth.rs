@@ -13,21 +13,37 @@ use super::{
 };
 use crate::{ids, store::IssueAccess};
 
-pub(super) async fn token(State(service): State<Service>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(super) async fn token(
+    State(service): State<Service>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
     let form = Parameters::parse(&request::bytes(body).await.map_err(|_| invalid_request())?);
     match form.value("grant_type") {
         Some("refresh_token") => {}
         Some(_) => {
             let description = "The grant type is not supported";
-            return Err(ApiError::oauth(StatusCode::BAD_REQUEST, "unsupported_grant_type", description));
+            return Err(ApiError::oauth(
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                description,
+            ));
         }
         None => return Err(invalid_request()),
     }
     let client = client(&service, &headers, &form).await?;
     let refresh_token = form.value("refresh_token").ok_or_else(invalid_request)?;
-    if !service.store.verify_refresh(&client, ids::digest(refresh_token)).await? {
+    if !service
+        .store
+        .verify_refresh(&client, ids::digest(refresh_token))
+        .await?
+    {
         let description = "The request has an invalid grant parameter : refresh_token";
-        return Err(ApiError::oauth(StatusCode::BAD_REQUEST, "invalid_grant", description));
+        return Err(ApiError::oauth(
+            StatusCode::BAD_REQUEST,
+            "invalid_grant",
+            description,
+        ));
     }
     let access_token = ids::access_token();
     let now = service.clock.now();
@@ -46,26 +62,48 @@ pub(super) async fn token(State(service): State<Service>, headers: HeaderMap, bo
         "expires_in": ACCESS_SECONDS,
     });
     let mut response = reply::json(StatusCode::OK, &reply);
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    );
     Ok(response)
 }
 
 /// The id of the client, once it has shown its secret: in the header or in the form.
 async fn client(service: &Service, headers: &HeaderMap, form: &Parameters) -> Result<String> {
-    let in_form = || Some((form.value("client_id")?.to_owned(), form.value("client_secret")?.to_owned()));
-    let (id, secret) = basic(headers).or_else(in_form).ok_or_else(invalid_request)?;
-    match service.store.verify_client(&id, ids::digest(&secret)).await? {
+    let in_form = || {
+        Some((
+            form.value("client_id")?.to_owned(),
+            form.value("client_secret")?.to_owned(),
+        ))
+    };
+    let (id, secret) = basic(headers)
+        .or_else(in_form)
+        .ok_or_else(invalid_request)?;
+    match service
+        .store
+        .verify_client(&id, ids::digest(&secret))
+        .await?
+    {
         true => Ok(id),
         false => {
             let description = "Client authentication failed";
-            Err(ApiError::oauth(StatusCode::UNAUTHORIZED, "invalid_client", description))
+            Err(ApiError::oauth(
+                StatusCode::UNAUTHORIZED,
+                "invalid_client",
+                description,
+            ))
         }
     }
 }
 
 /// `Authorization: Basic`; both halves are form-encoded within (RFC 6749, 2.3.1).
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, encoded) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
@@ -77,7 +115,10 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
 fn form_decoded(text: &str) -> String {
     // A key without a value: the whole text up to a `&` or `=`, which would be encoded.
     let mut pairs = form_urlencoded::parse(text.as_bytes());
-    pairs.next().map(|(key, _)| key.into_owned()).unwrap_or_default()
+    pairs
+        .next()
+        .map(|(key, _)| key.into_owned())
+        .unwrap_or_default()
 }
 
 fn invalid_request() -> ApiError {

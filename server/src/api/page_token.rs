@@ -52,7 +52,9 @@ impl PageToken {
             || !same(&token.asked.filters, &asked.filters)
             || !same(&token.asked.sort, &asked.sort)
         {
-            return Err(ApiError::bad_request("Next token belongs to another request"));
+            return Err(ApiError::bad_request(
+                "Next token belongs to another request",
+            ));
         }
         match now.checked_sub(token.issued) {
             Some(age) if age <= LIFE => Ok(token),
@@ -93,7 +95,11 @@ mod tests {
     #[test]
     fn token_comes_back_and_fits_into_an_address() {
         let text = token().encode();
-        assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "{text}");
+        assert!(
+            text.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
+            "{text}"
+        );
         for again in [asked(Some("name:ü*")), asked(None)] {
             assert_eq!(PageToken::decode(&text, &again, 1_000).unwrap(), token());
         }

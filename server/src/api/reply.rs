@@ -46,7 +46,11 @@ impl ApiError {
         Self::coded(status, "", message)
     }
 
-    pub(super) fn coded(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn coded(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         let message = message.into();
         let body = ErrorBody::Full {
             message,
@@ -75,7 +79,11 @@ impl ApiError {
         }
     }
 
-    pub(super) fn oauth(status: StatusCode, error: &'static str, description: &'static str) -> Self {
+    pub(super) fn oauth(
+        status: StatusCode,
+        error: &'static str,
+        description: &'static str,
+    ) -> Self {
         Self {
             status,
             body: ErrorBody::OAuth { error, description },
@@ -125,10 +133,13 @@ impl From<Refusal> for ApiError {
                 Self::conflict("NAME_ALREADY_EXISTS", existing, message)
             }
             Refusal::Duplicate { existing } => {
-                let message = format!("Duplicate File: the content is already stored in node {existing}");
+                let message =
+                    format!("Duplicate File: the content is already stored in node {existing}");
                 Self::conflict("MD5_DUPLICATE", existing, message)
             }
-            Refusal::NoSuchNode { id } => Self::new(StatusCode::NOT_FOUND, format!("Node does not exist: {id}")),
+            Refusal::NoSuchNode { id } => {
+                Self::new(StatusCode::NOT_FOUND, format!("Node does not exist: {id}"))
+            }
             Refusal::NotInFolder { child, parent } => {
                 let message = format!("Node {child} does not exist under parentId {parent}");
                 Self::new(StatusCode::NOT_FOUND, message)
@@ -136,8 +147,13 @@ impl From<Refusal> for ApiError {
             Refusal::TrashedParent => Self::bad_request("A node cannot be added to trashed parent"),
             Refusal::NotAFolder { id } => Self::bad_request(format!("Node is not a folder: {id}")),
             Refusal::NotAFile { id } => Self::bad_request(format!("Node is not a file: {id}")),
-            Refusal::Root => Self::new(StatusCode::FORBIDDEN, "Operation not permitted on the root node"),
-            Refusal::Cycle => Self::bad_request("A folder cannot be added to itself or to a folder within it"),
+            Refusal::Root => Self::new(
+                StatusCode::FORBIDDEN,
+                "Operation not permitted on the root node",
+            ),
+            Refusal::Cycle => {
+                Self::bad_request("A folder cannot be added to itself or to a folder within it")
+            }
             Refusal::Trashed => Self::bad_request("A trashed node cannot be moved"),
         }
     }
@@ -146,7 +162,11 @@ impl From<Refusal> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = match self.body {
-            ErrorBody::Full { message, code, node } => {
+            ErrorBody::Full {
+                message,
+                code,
+                node,
+            } => {
                 let mut body = json!({
                     "logref": ids::log_reference(),
                     "message": message,
@@ -194,7 +214,12 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
 
 pub(super) async fn unknown_operation() -> Response {
     let content_type = (header::CONTENT_TYPE, "application/xml");
-    (StatusCode::NOT_FOUND, [content_type], "<UnknownOperationException/>").into_response()
+    (
+        StatusCode::NOT_FOUND,
+        [content_type],
+        "<UnknownOperationException/>",
+    )
+        .into_response()
 }
 
 pub(super) async fn method_not_allowed() -> Response {

@@ -1,14 +1,13 @@
 //! Parts of requests: queries, JSON bodies, fields.
 
-use axum::{
-    body::Body,
-    extract::FromRequestParts,
-    http::request::Parts,
-};
+use std::time::Duration;
+
+use axum::{body::Body, extract::FromRequestParts, http::request::Parts};
 use http::StatusCode;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::reply::{ApiError, Result};
@@ -32,16 +31,26 @@ impl Parameters {
 impl<S: Sync> FromRequestParts<S> for Parameters {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Self::Rejection> {
-        Ok(Self::parse(parts.uri.query().unwrap_or_default().as_bytes()))
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> std::result::Result<Self, Self::Rejection> {
+        Ok(Self::parse(
+            parts.uri.query().unwrap_or_default().as_bytes(),
+        ))
     }
 }
 
 /// Reads a small body whole.
 pub(super) async fn bytes(body: Body) -> Result<bytes::Bytes> {
-    let read = Limited::new(body, LARGEST_JSON).collect().await;
-    read.map(http_body_util::Collected::to_bytes)
-        .map_err(|_| ApiError::short(StatusCode::BAD_REQUEST, "Cannot read from request."))
+    let read = timeout(SLOWEST_JSON, Limited::new(body, LARGEST_JSON).collect()).await;
+    match read {
+        Ok(Ok(read)) => Ok(read.to_bytes()),
+        _ => Err(ApiError::short(
+            StatusCode::BAD_REQUEST,
+            "Cannot read from request.",
+        )),
+    }
 }
 
 /// What a node is created with or changed to. Clients name no content type, or a wrong one,
@@ -68,11 +77,14 @@ impl NodeFields {
     pub(super) fn check(&self) -> Result<()> {
         if let Some(name) = &self.name {
             // Without log reference, as observed.
-            names::check(name).map_err(|message| ApiError::short(StatusCode::BAD_REQUEST, message))?;
+            names::check(name)
+                .map_err(|message| ApiError::short(StatusCode::BAD_REQUEST, message))?;
         }
         let labels = self.labels.as_deref().unwrap_or_default();
         if labels.len() > MOST_LABELS {
-            return Err(ApiError::bad_request(format!("A node can have {MOST_LABELS} labels at most")));
+            return Err(ApiError::bad_request(format!(
+                "A node can have {MOST_LABELS} labels at most"
+            )));
         }
         for label in labels {
             longest("labels", label, LONGEST_LABEL)?;
@@ -85,16 +97,20 @@ impl NodeFields {
 
     /// The name of a node to be created.
     pub(super) fn required_name(&self) -> Result<String> {
-        let missing = || ApiError::bad_request(names::constraint("name", "null", "Member must not be null"));
+        let missing =
+            || ApiError::bad_request(names::constraint("name", "null", "Member must not be null"));
         self.name.clone().ok_or_else(missing)
     }
 }
 
 pub(super) fn parse<T: for<'a> Deserialize<'a>>(text: &[u8]) -> Result<T> {
-    serde_json::from_slice(text).map_err(|error| ApiError::bad_request(format!("Cannot parse request: {error}")))
+    serde_json::from_slice(text)
+        .map_err(|error| ApiError::bad_request(format!("Cannot parse request: {error}")))
 }
 
-fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Option<String>>, D::Error> {
+fn given<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -103,12 +119,17 @@ fn longest(field: &str, value: &str, limit: usize) -> Result<()> {
         return Ok(());
     }
     let rule = format!("Member must have length less than or equal to {limit}");
-    Err(ApiError::bad_request(names::constraint(field, value, &rule)))
+    Err(ApiError::bad_request(names::constraint(
+        field, value, &rule,
+    )))
 }
 
 /// Bytes of a JSON body, or of the metadata in front of an upload: many times what the
 /// fields below can need.
 pub(super) const LARGEST_JSON: usize = 256 * 1024;
+
+/// For so long a small body is waited for: what takes longer never comes.
+const SLOWEST_JSON: Duration = Duration::from_secs(60);
 
 const MOST_LABELS: usize = 10;
 /// Characters.

@@ -51,8 +51,14 @@ pub(super) async fn create(
     let fields = NodeFields::parse(&small(first).await?)?;
     fields.check()?;
     let name = fields.required_name()?;
-    if fields.kind.as_deref().is_some_and(|kind| kind != Kind::File.as_str()) {
-        return Err(ApiError::bad_request("Only nodes of kind FILE have content"));
+    if fields
+        .kind
+        .as_deref()
+        .is_some_and(|kind| kind != Kind::File.as_str())
+    {
+        return Err(ApiError::bad_request(
+            "Only nodes of kind FILE have content",
+        ));
     }
     let parents = fields.parents.unwrap_or_default();
     // Also said now, and not after the last byte. It may have changed by then.
@@ -108,9 +114,12 @@ struct Parts {
 
 impl Parts {
     fn new(headers: &HeaderMap, body: Body) -> Result<Self> {
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
-        let boundary = boundary.ok_or_else(|| ApiError::bad_request("Content must come as multipart/form-data"))?;
+        let boundary = boundary
+            .ok_or_else(|| ApiError::bad_request("Content must come as multipart/form-data"))?;
         let received = Arc::new(AtomicUsize::new(0));
         let counter = received.clone();
         let stream = body.into_data_stream().inspect_ok(move |bytes: &Bytes| {
@@ -124,7 +133,10 @@ impl Parts {
 
     /// The next part; the one before has been read.
     async fn next(&mut self) -> Result<Option<Field<'static>>> {
-        let Self { multipart, received } = self;
+        let Self {
+            multipart,
+            received,
+        } = self;
         let before = received.load(Ordering::Relaxed);
         let next = poll_fn(|cx| match multipart.poll_next_field(cx) {
             // The parser waits for the end of a part's headers however long they are.
@@ -147,10 +159,14 @@ impl Parts {
                 continue;
             }
             if received.is_some() {
-                return Err(ApiError::bad_request("There is more than one part 'content'"));
+                return Err(ApiError::bad_request(
+                    "There is more than one part 'content'",
+                ));
             }
             let declared = field.headers().get(header::CONTENT_TYPE);
-            let declared = declared.and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let declared = declared
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned);
             let mut upload = service.objects.upload();
             while let Some(bytes) = alive(field.chunk()).await? {
                 upload.write(bytes).await.map_err(not_stored)?;
@@ -181,8 +197,14 @@ async fn alive<T>(next: impl Future<Output = multer::Result<T>>) -> Result<T> {
     match timeout(SILENCE, next).await {
         Ok(Ok(next)) => Ok(next),
         // Cut off, or not what it says it is.
-        Ok(Err(_)) => Err(ApiError::short(StatusCode::BAD_REQUEST, "Cannot read from request.")),
-        Err(_) => Err(ApiError::short(StatusCode::BAD_REQUEST, "Cannot complete upload")),
+        Ok(Err(_)) => Err(ApiError::short(
+            StatusCode::BAD_REQUEST,
+            "Cannot read from request.",
+        )),
+        Err(_) => Err(ApiError::short(
+            StatusCode::BAD_REQUEST,
+            "Cannot complete upload",
+        )),
     }
 }
 

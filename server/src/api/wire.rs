@@ -82,7 +82,10 @@ pub(super) fn node(status: StatusCode, node: &Node) -> Response {
     json(status, &WireNode::from(node))
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
 fn is_false(value: &bool) -> bool {
     !value
 }

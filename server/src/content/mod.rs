@@ -26,7 +26,9 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use object_store::{GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, local::LocalFileSystem};
+use object_store::{
+    GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
+};
 use tokio::{sync::mpsc, task};
 
 pub(crate) use self::{
@@ -85,20 +87,29 @@ impl Objects {
         Ok(Some(match found.payload {
             // The store's own stream would read 8 KiB a time, each on another thread.
             GetResultPayload::File(file, _) => blocks(file, range).left_stream().right_stream(),
-            GetResultPayload::Stream(stream) => stream.map_err(io::Error::other).right_stream().right_stream(),
+            GetResultPayload::Stream(stream) => stream
+                .map_err(io::Error::other)
+                .right_stream()
+                .right_stream(),
         }))
     }
 
     /// Deletes objects and strikes them off the metadata's list of garbage, until all
     /// senders are gone.
-    pub(crate) async fn collect_garbage(self, store: Store, mut garbage: mpsc::UnboundedReceiver<String>) {
+    pub(crate) async fn collect_garbage(
+        self,
+        store: Store,
+        mut garbage: mpsc::UnboundedReceiver<String>,
+    ) {
         let mut objects = Vec::new();
         while garbage.recv_many(&mut objects, 64).await > 0 {
             let mut deleted = Vec::new();
             for object in objects.drain(..) {
                 match self.store.delete(&location(&object)).await {
                     Ok(()) | Err(object_store::Error::NotFound { .. }) => deleted.push(object),
-                    Err(error) => tracing::warn!(target: "amazon_drive_server", %error, "object was not deleted"),
+                    Err(error) => {
+                        tracing::warn!(target: "amazon_drive_server", %error, "object was not deleted")
+                    }
                 }
             }
             // If this fails, the next start deletes once more what is gone.
@@ -111,7 +122,10 @@ impl Objects {
 /// small without making most uploads create one.
 fn location(object: &str) -> object_store::path::Path {
     let mut levels = object.chars().take(2).map(String::from);
-    let (first, second) = (levels.next().unwrap_or_default(), levels.next().unwrap_or_default());
+    let (first, second) = (
+        levels.next().unwrap_or_default(),
+        levels.next().unwrap_or_default(),
+    );
     object_store::path::Path::from_iter([first.as_str(), second.as_str(), object])
 }
 
@@ -133,7 +147,10 @@ fn create_folders(content: &Path) -> io::Result<()> {
                 sync_folder(&outer)?;
                 sync_folder(content)?;
             }
-            DirBuilder::new().recursive(true).mode(0o700).create(outer.join(second.to_string()))?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(outer.join(second.to_string()))?;
         }
         sync_folder(&outer)?;
     }

@@ -35,7 +35,11 @@ impl Staging {
         loop {
             let name = ids::object();
             let lock_path = staging.join(format!("{name}.lock"));
-            let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&lock_path)?;
+            let lock = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&lock_path)?;
             match lock.try_lock() {
                 Ok(()) => {}
                 // A sweep came between creation and lock, and takes the file away.
@@ -105,12 +109,19 @@ impl Debris {
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+        entries
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect()
     }
 
     /// Removes the staged names of these objects and what they name, except of those in
     /// `kept`, which lose the staged name only; then the folder. Blocking.
-    pub(crate) fn remove(self, content: &Path, objects: &[String], kept: &[String]) -> io::Result<()> {
+    pub(crate) fn remove(
+        self,
+        content: &Path,
+        objects: &[String],
+        kept: &[String],
+    ) -> io::Result<()> {
         for object in objects {
             if !kept.contains(object) {
                 remove(&path(content, object))?;

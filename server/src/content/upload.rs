@@ -53,14 +53,18 @@ impl Upload {
         let bytes = std::mem::take(&mut self.received);
         self.received_bytes = 0;
         let staging = self.staging.clone();
-        self.staged = State::Writing(task::spawn_blocking(move || append(staged, staging, &bytes)));
+        self.staged = State::Writing(task::spawn_blocking(move || {
+            append(staged, staging, &bytes)
+        }));
         Ok(())
     }
 
     /// Makes an object of what came. It is on the disk when this returns.
     pub(crate) async fn finish(mut self) -> io::Result<Stored> {
         let staged = self.take_staged().await?;
-        let Self { staging, received, .. } = self;
+        let Self {
+            staging, received, ..
+        } = self;
         task::spawn_blocking(move || append(staged, staging, &received)?.publish()).await?
     }
 
@@ -99,7 +103,11 @@ impl Staged {
     fn create(staging: Arc<Staging>) -> io::Result<Self> {
         let object = ids::object();
         let path = staging.folder().join(&object);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
         Ok(Self {
             file,
             md5: Md5::new(),
@@ -162,7 +170,10 @@ impl Stored {
             Fate::Done => self.name.published = None,
             Fate::Undone => {}
             // Both names stay for the sweep after this server's end, which will know.
-            Fate::Unknown => self.name.staging.abandon(std::mem::take(&mut self.name.object)),
+            Fate::Unknown => self
+                .name
+                .staging
+                .abandon(std::mem::take(&mut self.name.object)),
         }
     }
 }

@@ -61,7 +61,11 @@ impl Create {
     fn node(&self, parents: Vec<String>) -> Node {
         Node {
             id: ids::node_id(),
-            kind: if self.file.is_some() { Kind::File } else { Kind::Folder },
+            kind: if self.file.is_some() {
+                Kind::File
+            } else {
+                Kind::Folder
+            },
             name: Some(self.name.clone()),
             status: Status::Available,
             exclusively_trashed: false,
@@ -111,7 +115,11 @@ async fn insert(connection: &mut SqliteConnection, node: &Node) -> Result<(), sq
     .map(drop)
 }
 
-async fn check_duplicate(connection: &mut SqliteConnection, id: &str, content: &Content) -> Result<(), Failure> {
+async fn check_duplicate(
+    connection: &mut SqliteConnection,
+    id: &str,
+    content: &Content,
+) -> Result<(), Failure> {
     let existing: Option<String> = sqlx::query_scalar(
         "SELECT id FROM nodes WHERE md5 = ?1 AND size = ?2 AND status = 'AVAILABLE' AND id <> ?3 LIMIT 1",
     )

@@ -43,10 +43,13 @@ impl Mutation for Move {
         }
         check_holds(&self.from, &node)?;
         if self.from != self.to {
-            let parents = node.parents.iter().map(|parent| match *parent == self.from {
-                true => self.to.clone(),
-                false => parent.clone(),
-            });
+            let parents = node
+                .parents
+                .iter()
+                .map(|parent| match *parent == self.from {
+                    true => self.to.clone(),
+                    false => parent.clone(),
+                });
             set_parents(connection, &node, parents.collect()).await?;
             touch(connection, &node.id, self.now).await?;
         }
@@ -111,16 +114,22 @@ pub(super) async fn parents_or_root(
 }
 
 /// Whether nodes can be put into this: it is a folder and not in the trash.
-pub(super) async fn check_folder(connection: &mut SqliteConnection, id: &str) -> Result<(), Failure> {
-    let found: Option<(String, String)> = sqlx::query_as("SELECT kind, status FROM nodes WHERE id = ?1")
-        .bind(id)
-        .fetch_optional(connection)
-        .await?;
+pub(super) async fn check_folder(
+    connection: &mut SqliteConnection,
+    id: &str,
+) -> Result<(), Failure> {
+    let found: Option<(String, String)> =
+        sqlx::query_as("SELECT kind, status FROM nodes WHERE id = ?1")
+            .bind(id)
+            .fetch_optional(connection)
+            .await?;
     let id = id.to_owned();
     match found {
         None => Err(Refusal::NoSuchNode { id }.into()),
         Some((kind, _)) if kind != Kind::Folder.as_str() => Err(Refusal::NotAFolder { id }.into()),
-        Some((_, status)) if status != Status::Available.as_str() => Err(Refusal::TrashedParent.into()),
+        Some((_, status)) if status != Status::Available.as_str() => {
+            Err(Refusal::TrashedParent.into())
+        }
         Some(_) => Ok(()),
     }
 }
@@ -133,16 +142,18 @@ pub(super) async fn insert(
     folded: &str,
     status: Status,
 ) -> Result<(), Failure> {
-    let inserted = sqlx::query("INSERT INTO edges (parent, child, folded, live) VALUES (?1, ?2, ?3, ?4)")
-        .bind(parent)
-        .bind(child)
-        .bind(folded)
-        .bind(status == Status::Available)
-        .execute(&mut *connection)
-        .await;
+    let inserted =
+        sqlx::query("INSERT INTO edges (parent, child, folded, live) VALUES (?1, ?2, ?3, ?4)")
+            .bind(parent)
+            .bind(child)
+            .bind(folded)
+            .bind(status == Status::Available)
+            .execute(&mut *connection)
+            .await;
     match inserted {
         Ok(_) => Ok(()),
-        Err(error) if is_unique_violation(&error) => match named(connection, parent, folded).await? {
+        Err(error) if is_unique_violation(&error) => match named(connection, parent, folded).await?
+        {
             Some(existing) => Err(name_taken(folded, parent, existing)),
             None => Err(error.into()),
         },
@@ -157,8 +168,15 @@ pub(super) async fn set_parents(
     parents: Vec<String>,
 ) -> Result<bool, Failure> {
     let wanted = parents_or_root(connection, &parents).await?;
-    let added: Vec<_> = wanted.iter().filter(|id| !node.parents.contains(id)).collect();
-    let removed: Vec<_> = node.parents.iter().filter(|id| !wanted.contains(id)).collect();
+    let added: Vec<_> = wanted
+        .iter()
+        .filter(|id| !node.parents.contains(id))
+        .collect();
+    let removed: Vec<_> = node
+        .parents
+        .iter()
+        .filter(|id| !wanted.contains(id))
+        .collect();
     let folded = names::fold(node.name.as_deref().unwrap_or_default());
     for parent in &added {
         check_folder(connection, parent).await?;
@@ -178,7 +196,9 @@ pub(super) async fn set_parents(
 }
 
 pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+    error
+        .as_database_error()
+        .is_some_and(|error| error.is_unique_violation())
 }
 
 pub(super) fn name_taken(folded: &str, parent: &str, existing: String) -> Failure {
@@ -191,7 +211,11 @@ pub(super) fn name_taken(folded: &str, parent: &str, existing: String) -> Failur
 }
 
 /// The available node of this folded name in the folder.
-async fn named(connection: &mut SqliteConnection, parent: &str, folded: &str) -> Result<Option<String>, sqlx::Error> {
+async fn named(
+    connection: &mut SqliteConnection,
+    parent: &str,
+    folded: &str,
+) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar("SELECT child FROM edges WHERE parent = ?1 AND folded = ?2 AND live = 1")
         .bind(parent)
         .bind(folded)
@@ -200,7 +224,11 @@ async fn named(connection: &mut SqliteConnection, parent: &str, folded: &str) ->
 }
 
 /// Whether a folder is the other or lies anywhere below it.
-async fn is_within(connection: &mut SqliteConnection, folder: &str, other: &str) -> Result<bool, sqlx::Error> {
+async fn is_within(
+    connection: &mut SqliteConnection,
+    folder: &str,
+    other: &str,
+) -> Result<bool, sqlx::Error> {
     let found: i64 = sqlx::query_scalar(
         "WITH RECURSIVE above (id) AS (
              SELECT ?1

@@ -13,7 +13,9 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::File, Self::Folder, Self::Asset].into_iter().find(|kind| kind.as_str() == text)
+        [Self::File, Self::Folder, Self::Asset]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -129,13 +131,21 @@ impl FromRow<'_, SqliteRow> for Node {
             created_by: row.try_get("created_by")?,
             description: row.try_get("description")?,
             labels: known(row, "labels", |text| serde_json::from_str(text).ok())?,
-            parents: parents.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+            parents: parents
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
             content,
         })
     }
 }
 
-fn known<T>(row: &SqliteRow, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, sqlx::Error> {
+fn known<T>(
+    row: &SqliteRow,
+    column: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, sqlx::Error> {
     let text: String = row.try_get(column)?;
     parse(&text).ok_or_else(|| sqlx::Error::ColumnDecode {
         index: column.into(),
@@ -171,7 +181,10 @@ pub(super) async fn get(connection: &mut SqliteConnection, id: &str) -> Result<N
 }
 
 /// The node in a transaction, if it may be changed: all but the root.
-pub(super) async fn get_changeable(connection: &mut SqliteConnection, id: &str) -> Result<Node, Failure> {
+pub(super) async fn get_changeable(
+    connection: &mut SqliteConnection,
+    id: &str,
+) -> Result<Node, Failure> {
     let node = get(connection, id).await?;
     match node.is_root() {
         true => Err(Refusal::Root.into()),
@@ -180,11 +193,17 @@ pub(super) async fn get_changeable(connection: &mut SqliteConnection, id: &str) 
 }
 
 pub(super) async fn root_id(executor: impl SqliteExecutor<'_>) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar("SELECT id FROM nodes WHERE is_root = 1").fetch_one(executor).await
+    sqlx::query_scalar("SELECT id FROM nodes WHERE is_root = 1")
+        .fetch_one(executor)
+        .await
 }
 
 /// Counts a change of the node and dates it.
-pub(super) async fn touch(connection: &mut SqliteConnection, id: &str, now: i64) -> Result<(), sqlx::Error> {
+pub(super) async fn touch(
+    connection: &mut SqliteConnection,
+    id: &str,
+    now: i64,
+) -> Result<(), sqlx::Error> {
     let query = sqlx::query("UPDATE nodes SET version = version + 1, modified = ?2 WHERE id = ?1");
     query.bind(id).bind(now).execute(connection).await.map(drop)
 }

@@ -151,20 +151,23 @@ impl Cursor {
     /// Whether it can be one of a listing in this order: it comes from outside.
     pub(crate) fn fits(&self, sort: &[SortKey]) -> bool {
         self.keys.len() == sort.len()
-            && self.keys.iter().zip(sort).all(|(key, sort)| {
-                matches!(key, Key::Number(_)) == sort.field.is_number()
-            })
+            && self
+                .keys
+                .iter()
+                .zip(sort)
+                .all(|(key, sort)| matches!(key, Key::Number(_)) == sort.field.is_number())
     }
 }
 
 impl Store {
     pub(crate) async fn list(&self, query: &Query) -> Result<Page, Failure> {
+        if let Some(cursor) = &query.after {
+            let mut connection = self.readers.acquire().await?;
+            return Ok(page(&mut connection, query, cursor.count).await?);
+        }
         // One snapshot for the count and the first page.
         let mut transaction = self.readers.begin().await?;
-        let count = match &query.after {
-            Some(cursor) => cursor.count,
-            None => count(&mut transaction, query).await?,
-        };
+        let count = count(&mut transaction, query).await?;
         let page = page(&mut transaction, query, count).await?;
         transaction.commit().await?;
         Ok(page)
@@ -186,7 +189,9 @@ impl Store {
              FROM nodes WHERE object IS NOT NULL GROUP BY category",
         );
         let rows: Vec<(String, i64, i64)> = query.fetch_all(&self.readers).await?;
-        let categories = rows.into_iter().map(|(name, bytes, count)| Category { name, bytes, count });
+        let categories =
+            rows.into_iter()
+                .map(|(name, bytes, count)| Category { name, bytes, count });
         Ok(categories.collect())
     }
 }
@@ -197,7 +202,28 @@ async fn count(connection: &mut SqliteConnection, query: &Query) -> Result<i64, 
     sql.build_query_scalar().fetch_one(connection).await
 }
 
-async fn page(connection: &mut SqliteConnection, query: &Query, count: i64) -> Result<Page, sqlx::Error> {
+async fn page(
+    connection: &mut SqliteConnection,
+    query: &Query,
+    count: i64,
+) -> Result<Page, sqlx::Error> {
+    let mut rows = page_sql(query).build().fetch_all(connection).await?;
+    let limit = query.limit as usize;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = match rows.last() {
+        Some(last) if more => Some(Cursor {
+            keys: keys(last, &query.sort)?,
+            seq: last.try_get("cursor")?,
+            count,
+        }),
+        _ => None,
+    };
+    let nodes = rows.iter().map(Node::from_row).collect::<Result<_, _>>()?;
+    Ok(Page { nodes, count, next })
+}
+
+fn page_sql(query: &Query) -> QueryBuilder<Sqlite> {
     let seq = seq(query);
     let mut sql = QueryBuilder::new(format!("SELECT {COLUMNS}, {seq} AS cursor"));
     for (index, key) in query.sort.iter().enumerate() {
@@ -214,20 +240,7 @@ async fn page(connection: &mut SqliteConnection, query: &Query, count: i64) -> R
     sql.push(format_args!("{seq} LIMIT "));
     // One more, to know whether there is one.
     sql.push_bind(i64::from(query.limit) + 1);
-    let mut rows = sql.build().fetch_all(connection).await?;
-    let limit = query.limit as usize;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = match rows.last() {
-        Some(last) if more => Some(Cursor {
-            keys: keys(last, &query.sort)?,
-            seq: last.try_get("cursor")?,
-            count,
-        }),
-        _ => None,
-    };
-    let nodes = rows.iter().map(Node::from_row).collect::<Result<_, _>>()?;
-    Ok(Page { nodes, count, next })
+    sql
 }
 
 fn keys(row: &sqlx::sqlite::SqliteRow, sort: &[SortKey]) -> Result<Vec<Key>, sqlx::Error> {
@@ -245,10 +258,12 @@ fn keys(row: &sqlx::sqlite::SqliteRow, sort: &[SortKey]) -> Result<Vec<Key>, sql
 fn folder(query: &Query) -> Option<&str> {
     match (&query.scope, &query.filter) {
         (Scope::Children(id), _) => Some(id),
-        (Scope::Everything, Some(filter)) => filter.required().into_iter().find_map(|term| match term {
-            Term::Parent(id) => Some(id.as_str()),
-            _ => None,
-        }),
+        (Scope::Everything, Some(filter)) => {
+            filter.required().into_iter().find_map(|term| match term {
+                Term::Parent(id) => Some(id.as_str()),
+                _ => None,
+            })
+        }
         _ => None,
     }
 }
@@ -262,7 +277,8 @@ fn seq(query: &Query) -> &'static str {
 
 /// `FROM` and `WHERE`.
 fn push_source(sql: &mut QueryBuilder<Sqlite>, query: &Query) {
-    let any_status = query.scope == Scope::Trash || query.filter.as_ref().is_some_and(Filter::mentions_status);
+    let any_status =
+        query.scope == Scope::Trash || query.filter.as_ref().is_some_and(Filter::mentions_status);
     match folder(query) {
         Some(folder) => {
             sql.push(" FROM edges e JOIN nodes n ON n.id = e.child WHERE e.parent = ");
@@ -338,7 +354,10 @@ fn push_term(sql: &mut QueryBuilder<Sqlite>, term: &Term) {
                 NumberField::Created => "n.created",
                 NumberField::Modified => "n.modified",
             };
-            sql.push(format_args!("{column} BETWEEN ")).push_bind(*low).push(" AND ").push_bind(*high);
+            sql.push(format_args!("{column} BETWEEN "))
+                .push_bind(*low)
+                .push(" AND ")
+                .push_bind(*high);
         }
     }
 }
@@ -358,12 +377,14 @@ const fn column(field: TextField) -> &'static str {
 fn push_match(sql: &mut QueryBuilder<Sqlite>, column: &str, matching: &Match) {
     match matching {
         Match::Is(text) => {
-            sql.push(format_args!("{column} = ")).push_bind(text.clone());
+            sql.push(format_args!("{column} = "))
+                .push_bind(text.clone());
         }
         // Not LIKE, which would take some letters of the prefix for patterns and ignore case.
         Match::StartsWith(prefix) => {
             let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
-            sql.push(format_args!("substr({column}, 1, ")).push_bind(length);
+            sql.push(format_args!("substr({column}, 1, "))
+                .push_bind(length);
             sql.push(") = ").push_bind(prefix.clone());
         }
     }
@@ -390,4 +411,89 @@ fn push_key(sql: &mut QueryBuilder<Sqlite>, key: &Key) {
         Key::Number(number) => sql.push_bind(*number),
         Key::Text(text) => sql.push_bind(text.clone()),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How SQLite goes about a page that is not the first.
+    async fn plan(scope: Scope, filter: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("db");
+        std::fs::write(&file, "").unwrap();
+        let store = Store::open(&file, 0).await.unwrap();
+        let query = Query {
+            scope,
+            filter: Filter::parse(filter).unwrap(),
+            sort: Vec::new(),
+            limit: 200,
+            after: Some(Cursor {
+                keys: Vec::new(),
+                seq: 1,
+                count: 1,
+            }),
+        };
+        let select = page_sql(&query).into_string();
+        let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {select}"));
+        let rows = sqlx::raw_sql(sql).fetch_all(&store.readers).await.unwrap();
+        let steps: Vec<String> = rows
+            .iter()
+            .map(|row| row.try_get("detail").unwrap())
+            .collect();
+        store.close().await;
+        steps.join("\n")
+    }
+
+    #[tokio::test]
+    async fn pages_of_a_folder_are_read_off_an_index_in_order() {
+        for (scope, filter) in [
+            (Scope::Children("x".into()), ""),
+            (Scope::Children("x".into()), "kind:FILE"),
+            (Scope::Everything, "parents:x"),
+            (Scope::Everything, "parents:x AND kind:FILE"),
+        ] {
+            let plan = plan(scope, filter).await;
+            let index = "SEARCH e USING INDEX edges_listing (parent=? AND live=? AND seq>?)";
+            assert!(plan.starts_with(index), "{filter}:\n{plan}");
+            assert!(
+                !plan.contains("TEMP B-TREE") && !plan.contains("SCAN"),
+                "{filter}:\n{plan}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn names_roots_digests_and_trash_are_looked_up() {
+        for (scope, filter, index) in [
+            (
+                Scope::Everything,
+                "parents:x AND name:y",
+                "edges_name (parent=? AND folded=?",
+            ),
+            (
+                Scope::Children("x".into()),
+                "name:y",
+                "edges_name (parent=? AND folded=?",
+            ),
+            (
+                Scope::Everything,
+                "kind:FOLDER AND isRoot:true",
+                "nodes_root (is_root=?",
+            ),
+            (Scope::Everything, "name:y", "nodes_name (name=?"),
+            (
+                Scope::Everything,
+                "contentProperties.md5:y",
+                "nodes_md5 (md5=?",
+            ),
+            (Scope::Trash, "", "nodes_trash"),
+        ] {
+            let plan = plan(scope, filter).await;
+            assert!(
+                plan.lines().next().unwrap().contains(index),
+                "{filter}:\n{plan}"
+            );
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The schema and its versions.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use sqlx::{Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -20,9 +20,16 @@ pub(crate) struct NewerSchema {
     pub(crate) found: i64,
 }
 
-/// Looks at the version with a connection that cannot write.
+/// Looks at the version and leaves no trace: one that only reads would still create the
+/// files of a log, if it may assume that others write. That is so where there is a log.
 pub(super) async fn check(file: &Path) -> Result<(), OpenError> {
-    let options = SqliteConnectOptions::new().filename(file).read_only(true);
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let logged = fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .read_only(true)
+        .immutable(!logged);
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let found = version(&mut connection).await?;
     connection.close().await?;
@@ -60,7 +67,9 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, now: i64) -> Resu
 }
 
 async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("PRAGMA user_version").fetch_one(connection).await
+    sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(connection)
+        .await
 }
 
 fn known(found: i64) -> Result<(), OpenError> {

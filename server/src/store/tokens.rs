@@ -41,26 +41,36 @@ impl Store {
         .bind(&token[..])
         .fetch_optional(&self.readers)
         .await?;
-        Ok(found.map(|(client_name, expires)| Access { client_name, expires }))
+        Ok(found.map(|(client_name, expires)| Access {
+            client_name,
+            expires,
+        }))
     }
 
     /// Whether there is this client, and this is its secret.
     pub(crate) async fn verify_client(&self, id: &str, secret: Digest) -> Result<bool, Failure> {
-        let found: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM clients WHERE id = ?1 AND secret = ?2")
-            .bind(id)
-            .bind(&secret[..])
-            .fetch_one(&self.readers)
-            .await?;
+        let found: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM clients WHERE id = ?1 AND secret = ?2")
+                .bind(id)
+                .bind(&secret[..])
+                .fetch_one(&self.readers)
+                .await?;
         Ok(found > 0)
     }
 
     /// Whether this is a refresh token of the client.
-    pub(crate) async fn verify_refresh(&self, client: &str, token: Digest) -> Result<bool, Failure> {
-        let found: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM refresh_tokens WHERE digest = ?1 AND client = ?2")
-            .bind(&token[..])
-            .bind(client)
-            .fetch_one(&self.readers)
-            .await?;
+    pub(crate) async fn verify_refresh(
+        &self,
+        client: &str,
+        token: Digest,
+    ) -> Result<bool, Failure> {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM refresh_tokens WHERE digest = ?1 AND client = ?2",
+        )
+        .bind(&token[..])
+        .bind(client)
+        .fetch_one(&self.readers)
+        .await?;
         Ok(found > 0)
     }
 }

@@ -59,7 +59,9 @@ impl Mutation for Restore {
         match restore(connection, &self.id).await {
             Ok(()) => {}
             Err(error) if edges::is_unique_violation(&error) => {
-                return Err(clash(connection, &self.id).await?.unwrap_or_else(|| error.into()));
+                return Err(clash(connection, &self.id)
+                    .await?
+                    .unwrap_or_else(|| error.into()));
             }
             Err(error) => return Err(error.into()),
         }
@@ -93,7 +95,11 @@ async fn restore(connection: &mut SqliteConnection, id: &str) -> Result<(), sqlx
              recursively_trashed = 0, version = version + 1
          WHERE id IN (SELECT id FROM along)"
     ));
-    sqlx::query(sql).bind(id).execute(connection).await.map(drop)
+    sqlx::query(sql)
+        .bind(id)
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// The nodes that a folder took into the trash. What was trashed itself, before that or
@@ -108,7 +114,10 @@ const WENT_ALONG: &str = "WITH RECURSIVE along (id, exclusively) AS (
      )";
 
 /// Which name is in the way of a restore that the database refused.
-async fn clash(connection: &mut SqliteConnection, id: &str) -> Result<Option<Failure>, sqlx::Error> {
+async fn clash(
+    connection: &mut SqliteConnection,
+    id: &str,
+) -> Result<Option<Failure>, sqlx::Error> {
     // The node itself may have been restored by the statement before the one that failed.
     let sql = sqlx::AssertSqlSafe(format!(
         "{WENT_ALONG}
@@ -119,6 +128,9 @@ async fn clash(connection: &mut SqliteConnection, id: &str) -> Result<Option<Fai
              AND (other.live = 1 OR other.child IN (SELECT id FROM along WHERE exclusively = 0))
          LIMIT 1"
     ));
-    let found: Option<(String, String, String)> = sqlx::query_as(sql).bind(id).fetch_optional(connection).await?;
+    let found: Option<(String, String, String)> = sqlx::query_as(sql)
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
     Ok(found.map(|(folded, parent, existing)| edges::name_taken(&folded, &parent, existing)))
 }

@@ -80,7 +80,8 @@ impl Mutation for Overwrite {
         let Some(old) = node.content else {
             return Err(Refusal::NotAFile { id: node.id }.into());
         };
-        let content_type = media::content_type(self.declared_type.as_deref(), old.extension.as_deref());
+        let content_type =
+            media::content_type(self.declared_type.as_deref(), old.extension.as_deref());
         sqlx::query(
             "UPDATE nodes SET object = ?2, content_version = content_version + 1, size = ?3, md5 = ?4,
                               content_type = ?5

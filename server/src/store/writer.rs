@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection};
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 
 use super::Failure;
@@ -72,7 +72,10 @@ impl Writer {
             reply,
         };
         let stopping = || Failure::NotWritten("the server is stopping".into());
-        self.queue.send(Box::new(entry)).await.map_err(|_| stopping())?;
+        self.queue
+            .send(Box::new(entry))
+            .await
+            .map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
     }
 
@@ -95,7 +98,6 @@ trait Queued: Send {
     fn answer(self: Box<Self>, lost: Option<&str>, fate: Fate) -> Box<dyn FnOnce() + Send>;
 }
 
-#[derive(PartialEq, Eq)]
 enum Applied {
     Done,
     /// Refused by a rule; the transaction is sound.
@@ -134,7 +136,10 @@ impl<M: Mutation> Queued for Entry<M> {
             (None, Some(Ok(output))) => (Ok(output), fate),
             (None, Some(Err(failure))) => (Err(failure), Fate::Undone),
             // A refusal as well: it may be for the sake of a mutation that did not happen.
-            (lost, _) => (Err(Failure::NotWritten(lost.unwrap_or("it did not run").into())), fate),
+            (lost, _) => (
+                Err(Failure::NotWritten(lost.unwrap_or("it did not run").into())),
+                fate,
+            ),
         };
         // Nobody may be waiting any more: the change stands all the same.
         let _ = reply.send(answer);
@@ -148,6 +153,7 @@ async fn write(
     mut stop: oneshot::Receiver<()>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut settling = JoinSet::new();
     loop {
         tokio::select! {
             biased;
@@ -156,29 +162,45 @@ async fn write(
                 if taken == 0 {
                     break;
                 }
-                run(&mut connection, &mut batch).await;
+                run(&mut connection, &mut batch, &mut settling).await;
+                while settling.try_join_next().is_some() {}
             }
         }
     }
+    while settling.join_next().await.is_some() {}
     // What is in the log by now need not be read from there at the next start. Passive:
     // does not wait for other processes.
-    let _ = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await;
+    let _ = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
+        .execute(&mut connection)
+        .await;
     let _ = connection.close().await;
 }
 
 /// Runs and answers the whole batch.
-async fn run(connection: &mut SqliteConnection, batch: &mut Vec<Box<dyn Queued>>) {
+async fn run(
+    connection: &mut SqliteConnection,
+    batch: &mut Vec<Box<dyn Queued>>,
+    settling: &mut JoinSet<()>,
+) {
     while !batch.is_empty() {
         match attempt(connection, batch).await {
-            Attempt::Committed => settle(batch.drain(..).map(|entry| entry.answer(None, Fate::Done))),
+            Attempt::Committed => settle(
+                settling,
+                batch.drain(..).map(|entry| entry.answer(None, Fate::Done)),
+            ),
             // The others start again without it.
             Attempt::Spoiled(index) => {
                 let culprit = batch.remove(index);
-                settle([culprit.answer(None, Fate::Undone)]);
+                settle(settling, [culprit.answer(None, Fate::Undone)]);
             }
             Attempt::Lost(reason, fate) => {
                 tracing::error!(target: "amazon_drive_server", reason, "metadata transaction failed");
-                settle(batch.drain(..).map(|entry| entry.answer(Some(&reason), fate)));
+                settle(
+                    settling,
+                    batch
+                        .drain(..)
+                        .map(|entry| entry.answer(Some(&reason), fate)),
+                );
             }
         }
     }
@@ -191,47 +213,189 @@ enum Attempt {
     Lost(String, Fate),
 }
 
+/// In plain SQL: sqlx's transactions count their depth, and stay wrong about it when SQLite
+/// has given up a transaction by itself, as it does when the disk is full.
 async fn attempt(connection: &mut SqliteConnection, batch: &mut [Box<dyn Queued>]) -> Attempt {
     // IMMEDIATE: a transaction that begins by reading and then finds that another process
     // wrote could only give up.
-    let mut transaction = match connection.begin_with("BEGIN IMMEDIATE").await {
-        Ok(transaction) => transaction,
-        Err(error) => return Attempt::Lost(error.to_string(), Fate::Undone),
-    };
+    if let Err(error) = execute(connection, "BEGIN IMMEDIATE").await {
+        let _ = execute(connection, "ROLLBACK").await;
+        return Attempt::Lost(error.to_string(), Fate::Undone);
+    }
     for (index, entry) in batch.iter_mut().enumerate() {
-        let kept = async {
-            let mut savepoint = transaction.begin().await?;
-            match entry.apply(&mut savepoint).await {
-                Applied::Done => savepoint.commit().await.map(|()| true),
-                Applied::Refused => savepoint.rollback().await.map(|()| true),
-                // A full disk, for one, makes SQLite give up the whole transaction: what
-                // ran on after that would not be in any.
-                Applied::Failed => Ok(false),
+        let applied = async {
+            execute(connection, "SAVEPOINT mutation").await?;
+            let applied = entry.apply(connection).await;
+            match applied {
+                Applied::Done => execute(connection, "RELEASE mutation").await?,
+                Applied::Refused => {
+                    execute(connection, "ROLLBACK TO mutation; RELEASE mutation").await?
+                }
+                // The transaction may be gone: what ran on after that would not be in any.
+                Applied::Failed => {}
             }
+            Ok::<_, sqlx::Error>(applied)
         };
-        match kept.await {
-            Ok(true) => {}
-            Ok(false) => {
-                let _ = transaction.rollback().await;
-                return Attempt::Spoiled(index);
-            }
-            Err(error) => {
-                let _ = transaction.rollback().await;
-                return Attempt::Lost(error.to_string(), Fate::Undone);
-            }
-        }
+        let given_up = match applied.await {
+            Ok(Applied::Done | Applied::Refused) => continue,
+            Ok(Applied::Failed) => Attempt::Spoiled(index),
+            Err(error) => Attempt::Lost(error.to_string(), Fate::Undone),
+        };
+        let _ = execute(connection, "ROLLBACK").await;
+        return given_up;
     }
-    match transaction.commit().await {
-        Ok(()) => Attempt::Committed,
-        Err(error) => Attempt::Lost(error.to_string(), Fate::Unknown),
-    }
+    let Err(error) = execute(connection, "COMMIT").await else {
+        return Attempt::Committed;
+    };
+    // If there still was a transaction to roll back, that is certain.
+    let fate = match execute(connection, "ROLLBACK").await {
+        Ok(()) => Fate::Undone,
+        Err(_) => Fate::Unknown,
+    };
+    Attempt::Lost(error.to_string(), fate)
 }
 
-fn settle(entries: impl IntoIterator<Item = Box<dyn FnOnce() + Send>>) {
-    let settle: Vec<_> = entries.into_iter().collect();
-    tokio::task::spawn_blocking(move || settle.into_iter().for_each(|settle| settle()));
+async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(sql).execute(connection).await.map(drop)
+}
+
+fn settle(settling: &mut JoinSet<()>, entries: impl IntoIterator<Item = Box<dyn FnOnce() + Send>>) {
+    let entries: Vec<_> = entries.into_iter().collect();
+    settling.spawn_blocking(move || entries.into_iter().for_each(|settle| settle()));
 }
 
 /// Mutations of one transaction, at most. Bounds how long other processes wait for theirs:
 /// 128 take some 10 ms.
 const BATCH: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex as StdMutex;
+
+    use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
+
+    use super::*;
+    use crate::store::Refusal;
+
+    /// Writes its number, then does as told.
+    struct Write {
+        number: i64,
+        then: Then,
+        fates: Arc<StdMutex<Vec<(i64, Fate)>>>,
+    }
+
+    #[derive(Clone, Copy)]
+    enum Then {
+        Succeed,
+        Refuse,
+        /// What a full disk does: SQLite ends the transaction by itself.
+        Break,
+    }
+
+    impl Mutation for Write {
+        type Output = i64;
+
+        async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<i64, Failure> {
+            sqlx::query("INSERT INTO numbers (number) VALUES (?1)")
+                .bind(self.number)
+                .execute(&mut *connection)
+                .await?;
+            match self.then {
+                Then::Succeed => Ok(self.number),
+                Then::Refuse => Err(Refusal::Root.into()),
+                Then::Break => {
+                    sqlx::query("INSERT OR ROLLBACK INTO numbers (number) VALUES (?1)")
+                        .bind(self.number)
+                        .execute(connection)
+                        .await?;
+                    Ok(self.number)
+                }
+            }
+        }
+
+        fn settled(self, fate: Fate) {
+            self.fates.lock().unwrap().push((self.number, fate));
+        }
+    }
+
+    #[tokio::test]
+    async fn mutations_of_one_batch_do_not_share_their_fate() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(dir.path().join("db"))
+            .create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql("CREATE TABLE numbers (number INTEGER PRIMARY KEY)")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let writer = Writer::start(connection);
+        let fates = Arc::new(StdMutex::new(Vec::new()));
+        let all = (0..60).map(|number| {
+            let then = match number % 6 {
+                2 => Then::Refuse,
+                4 => Then::Break,
+                _ => Then::Succeed,
+            };
+            let fates = fates.clone();
+            let writer = &writer;
+            async move {
+                (
+                    number,
+                    writer
+                        .run(Write {
+                            number,
+                            then,
+                            fates,
+                        })
+                        .await,
+                )
+            }
+        });
+        for (number, outcome) in futures::future::join_all(all).await {
+            match number % 6 {
+                2 => assert!(matches!(outcome, Err(Failure::Refused(_))), "{number}"),
+                4 => assert!(
+                    matches!(outcome, Err(Failure::Database(_))),
+                    "{number}: {outcome:?}"
+                ),
+                _ => assert_eq!(outcome.unwrap(), number),
+            }
+        }
+        writer.close().await;
+        let mut fates = fates.lock().unwrap().clone();
+        fates.sort_by_key(|(number, _)| *number);
+        assert_eq!(
+            fates.len(),
+            60,
+            "each is told once, and before the writer ends"
+        );
+        let done = |number: &i64| !matches!(number % 6, 2 | 4);
+        for (number, fate) in fates {
+            assert_eq!(fate == Fate::Done, done(&number), "{number}");
+        }
+        let mut connection = options.connect().await.unwrap();
+        let written: Vec<i64> = sqlx::query_scalar("SELECT number FROM numbers ORDER BY number")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(written, (0..60).filter(done).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_after_the_end() {
+        let options = SqliteConnectOptions::new().in_memory(true);
+        let writer = Writer::start(options.connect().await.unwrap());
+        writer.close().await;
+        let late = Write {
+            number: 1,
+            then: Then::Succeed,
+            fates: Arc::default(),
+        };
+        assert!(matches!(
+            writer.run(late).await,
+            Err(Failure::NotWritten(_))
+        ));
+        writer.close().await;
+    }
+}

@@ -10,7 +10,10 @@ use crate::{
 
 fn place(rule: NameRule, paths: impl Iterator<Item = String>) -> Memory {
     let items: Vec<_> = paths.map(|path| (path, "x")).collect();
-    let items: Vec<_> = items.iter().map(|(path, content)| (&**path, *content)).collect();
+    let items: Vec<_> = items
+        .iter()
+        .map(|(path, content)| (&**path, *content))
+        .collect();
     Memory::new(rule, &items)
 }
 
@@ -76,16 +79,21 @@ async fn very_large_folder_is_planned_in_slices_and_nothing_is_missed() {
         let source = Arc::new(place(rule, (0..count).map(name)));
         // One in ten is missing, one in ten too much, and all are spelled in capitals
         // where that is the same.
-        let there = (0..count + count / 10).filter(|i| i % 10 != 3).map(|i| match rule {
-            NameRule::Exact => name(i),
-            NameRule::IgnoreCase => name(i).to_uppercase(),
-        });
+        let there = (0..count + count / 10)
+            .filter(|i| i % 10 != 3)
+            .map(|i| match rule {
+                NameRule::Exact => name(i),
+                NameRule::IgnoreCase => name(i).to_uppercase(),
+            });
         let destination = Arc::new(place(rule, there));
         let (summary, _) = run_memory(Mode::Sync, &source, &destination, Options::default()).await;
         let stats = summary.stats;
         let missing = (0..count).filter(|i| i % 10 == 3).count() as u64;
         let extra = (count..count + count / 10).filter(|i| i % 10 != 3).count() as u64;
-        assert_eq!((stats.files_sent, stats.deleted, stats.errors), (missing, extra, 0));
+        assert_eq!(
+            (stats.files_sent, stats.deleted, stats.errors),
+            (missing, extra, 0)
+        );
         assert_eq!(stats.unchanged, count as u64 - missing);
         assert_eq!(destination.tree().len(), count);
     }

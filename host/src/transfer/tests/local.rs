@@ -53,12 +53,21 @@ async fn tree_arrives_whole_and_a_second_run_sends_nothing() {
         let (summary, _) = run_local(mode, &source, &destination, Options::default()).await;
         let stats = summary.unwrap().stats;
         assert_eq!(harvest(&destination), expected(TREE));
-        assert_eq!((stats.files_sent, stats.bytes_moved, stats.folders_made), (5, 7, 6));
-        assert_eq!((stats.files_planned, stats.bytes_planned, stats.errors), (5, 7, 0));
+        assert_eq!(
+            (stats.files_sent, stats.bytes_moved, stats.folders_made),
+            (5, 7, 6)
+        );
+        assert_eq!(
+            (stats.files_planned, stats.bytes_planned, stats.errors),
+            (5, 7, 0)
+        );
 
         let (summary, _) = run_local(mode, &source, &destination, Options::default()).await;
         let summary = summary.unwrap();
-        assert_eq!((summary.stats.unchanged, summary.stats.files_planned), (5, 0));
+        assert_eq!(
+            (summary.stats.unchanged, summary.stats.files_planned),
+            (5, 0)
+        );
         assert!(summary.is_complete() && !summary.changed());
     }
 }
@@ -67,7 +76,14 @@ async fn tree_arrives_whole_and_a_second_run_sends_nothing() {
 #[tokio::test]
 async fn names_travel_byte_for_byte() {
     let (_dir, source, destination) = pair();
-    let names = [&b"\xff\xfe"[..], b"-rf", b"\xe2\x80\x9b", b"\x01", "．".as_bytes(), b"a\\b"];
+    let names = [
+        &b"\xff\xfe"[..],
+        b"-rf",
+        b"\xe2\x80\x9b",
+        b"\x01",
+        "．".as_bytes(),
+        b"a\\b",
+    ];
     for name in names {
         fs::write(source.join(OsStr::from_bytes(name)), name).unwrap();
     }
@@ -80,17 +96,32 @@ async fn names_travel_byte_for_byte() {
 #[tokio::test]
 async fn changed_files_are_overwritten_also_when_the_size_is_the_same() {
     let (_dir, source, destination) = pair();
-    plant(&source, &[("longer", "123"), ("other", "abc"), ("same", "x")]);
-    plant(&destination, &[("longer", "12"), ("other", "abd"), ("same", "x")]);
+    plant(
+        &source,
+        &[("longer", "123"), ("other", "abc"), ("same", "x")],
+    );
+    plant(
+        &destination,
+        &[("longer", "12"), ("other", "abd"), ("same", "x")],
+    );
     let (summary, log) = run_local(Mode::Copy, &source, &destination, Options::default()).await;
-    assert_eq!(log, ["Overwritten longer", "Overwritten other", "same same"]);
+    assert_eq!(
+        log,
+        ["Overwritten longer", "Overwritten other", "same same"]
+    );
     assert_eq!(summary.unwrap().stats.bytes_moved, 6);
     assert_eq!(harvest(&destination), harvest(&source));
 }
 
 #[tokio::test]
 async fn only_sync_removes_what_only_the_destination_has() {
-    let extra = [("a", "1"), ("old", "x"), ("gone/", ""), ("gone/deep/file", "y"), ("kept/old", "")];
+    let extra = [
+        ("a", "1"),
+        ("old", "x"),
+        ("gone/", ""),
+        ("gone/deep/file", "y"),
+        ("kept/old", ""),
+    ];
     let (_dir, source, destination) = pair();
     plant(&source, &[("a", "1"), ("kept/", "")]);
     plant(&destination, &extra);
@@ -100,7 +131,12 @@ async fn only_sync_removes_what_only_the_destination_has() {
     assert_eq!(harvest(&destination), before);
 
     let (summary, log) = run_local(Mode::Sync, &source, &destination, Options::default()).await;
-    let deleted = ["deleted File kept/old", "deleted File old", "deleted Folder gone", "same a"];
+    let deleted = [
+        "deleted File kept/old",
+        "deleted File old",
+        "deleted Folder gone",
+        "same a",
+    ];
     assert_eq!(log, deleted);
     assert_eq!(summary.unwrap().stats.deleted, 3);
     assert_eq!(harvest(&destination), harvest(&source));
@@ -109,8 +145,19 @@ async fn only_sync_removes_what_only_the_destination_has() {
 #[tokio::test]
 async fn dry_run_says_what_would_be_done_and_changes_nothing() {
     let (_dir, source, destination) = pair();
-    plant(&source, &[("new", "1"), ("changed", "ab"), ("folder/x", "333"), ("same", "s")]);
-    plant(&destination, &[("changed", "AB"), ("old", "x"), ("same", "s")]);
+    plant(
+        &source,
+        &[
+            ("new", "1"),
+            ("changed", "ab"),
+            ("folder/x", "333"),
+            ("same", "s"),
+        ],
+    );
+    plant(
+        &destination,
+        &[("changed", "AB"), ("old", "x"), ("same", "s")],
+    );
     let debris = destination.join(".a.0123456789Ab.acd-part");
     fs::write(&debris, "half").unwrap();
     let before = harvest(&destination);
@@ -127,7 +174,10 @@ async fn dry_run_says_what_would_be_done_and_changes_nothing() {
         ]
     );
     let stats = summary.unwrap().stats;
-    assert_eq!((stats.files_sent, stats.bytes_moved, stats.deleted), (3, 6, 1));
+    assert_eq!(
+        (stats.files_sent, stats.bytes_moved, stats.deleted),
+        (3, 6, 1)
+    );
     assert_eq!(harvest(&destination), before);
 
     let missing = destination.join("not/there");
@@ -146,7 +196,10 @@ async fn single_file_goes_into_the_folder_and_nothing_else_is_touched() {
     assert_eq!(log, ["Created file"]);
     let (_, log) = run_local(Mode::Sync, &file, &destination, Options::default()).await;
     assert_eq!(log, ["same file"]);
-    assert_eq!(harvest(&destination), expected(&[("file", "new"), ("kept", "k")]));
+    assert_eq!(
+        harvest(&destination),
+        expected(&[("file", "new"), ("kept", "k")])
+    );
 
     let made = destination.join("made/here");
     let (_, log) = run_local(Mode::Copy, &file, &made, Options::default()).await;
@@ -163,17 +216,26 @@ async fn missing_source_and_impossible_destination_are_named() {
     plant(&source, &[("file", "x")]);
     let missing = source.join("none");
     let (outcome, _) = run_local(Mode::Sync, &missing, &destination, Options::default()).await;
-    assert!(matches!(outcome, Err(Error::NotFound { .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(Error::NotFound { .. })),
+        "{outcome:?}"
+    );
     assert!(!destination.exists());
     for to in [source.join("file"), source.join("file/under")] {
         let from = source.parent().unwrap().join("from");
         plant(&from, &[("a", "")]);
         let (outcome, _) = run_local(Mode::Sync, &from, &to, Options::default()).await;
-        assert!(matches!(outcome, Err(Error::NotAFolder { .. })), "{outcome:?}");
+        assert!(
+            matches!(outcome, Err(Error::NotAFolder { .. })),
+            "{outcome:?}"
+        );
     }
     let under = source.join("file/under");
     let (outcome, _) = run_local(Mode::Sync, &under, &destination, Options::default()).await;
-    assert!(matches!(outcome, Err(Error::NotAFolder { .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(Error::NotAFolder { .. })),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -206,7 +268,10 @@ async fn overlapping_ends_are_refused_before_anything_is_done() {
 async fn a_file_and_a_folder_of_one_name_stay_as_they_are() {
     let (_dir, source, destination) = pair();
     plant(&source, &[("a", "file"), ("b/in", "x"), ("c", "c")]);
-    plant(&destination, &[("a/in", "x"), ("b", "file"), ("extra", "x")]);
+    plant(
+        &destination,
+        &[("a/in", "x"), ("b", "file"), ("extra", "x")],
+    );
     let (summary, log) = run_local(Mode::Sync, &source, &destination, Options::default()).await;
     assert_eq!(
         log,
@@ -253,7 +318,12 @@ async fn links_and_special_files_are_skipped_and_never_replaced_or_removed() {
             "socket: skipped: not an ordinary file",
         ]
     );
-    let left = [("extra@", ""), ("file", "x"), ("folder@", ""), ("plain@", "")];
+    let left = [
+        ("extra@", ""),
+        ("file", "x"),
+        ("folder@", ""),
+        ("plain@", ""),
+    ];
     assert_eq!(harvest(&destination), expected(&left));
     assert_eq!(harvest(&elsewhere), expected(&[("kept", "k")]));
 }
@@ -262,9 +332,17 @@ async fn links_and_special_files_are_skipped_and_never_replaced_or_removed() {
 async fn parts_of_dead_runs_are_swept_and_parts_never_travel() {
     let (_dir, source, destination) = pair();
     plant(&source, &[("a", "1"), (".b.0123456789Ab.acd-part", "half")]);
-    plant(&destination, &[(".a.0123456789Ab.acd-part", "half"), ("sub/.c.0123456789Ab.acd-part", "")]);
+    plant(
+        &destination,
+        &[
+            (".a.0123456789Ab.acd-part", "half"),
+            ("sub/.c.0123456789Ab.acd-part", ""),
+        ],
+    );
     let live = destination.join("live");
-    let live = files::Sink::create(&live, files::Expected::default()).await.unwrap();
+    let live = files::Sink::create(&live, files::Expected::default())
+        .await
+        .unwrap();
     let (summary, _) = run_local(Mode::Copy, &source, &destination, Options::default()).await;
     assert!(summary.unwrap().is_complete());
     let left = harvest(&destination);
@@ -305,7 +383,9 @@ async fn run_meddled(
     let destination = Place::Local(destination.to_owned());
     let observer = Arc::new(Meddler(meddle));
     let options = Options::default();
-    transfer::run(mode, source, destination, &sandbox(), options, observer).await.unwrap()
+    transfer::run(mode, source, destination, &sandbox(), options, observer)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -339,28 +419,36 @@ async fn file_that_changes_once_is_sent_again_and_one_that_goes_on_is_an_error()
         let path = source.join("large");
         let left = AtomicUsize::new(changes);
         let restarted = AtomicUsize::new(1);
-        let summary = run_meddled(Mode::Copy, &source, &destination, move |event| match event {
-            // Once per try.
-            Event::Advanced { .. } if restarted.load(Ordering::SeqCst) > 0 => {
-                restarted.fetch_sub(1, Ordering::SeqCst);
-                if left.load(Ordering::SeqCst) > 0 {
-                    left.fetch_sub(1, Ordering::SeqCst);
-                    let file = fs::OpenOptions::new().append(true).open(&path).unwrap();
-                    std::io::Write::write_all(&mut &file, b"more").unwrap();
+        let summary = run_meddled(
+            Mode::Copy,
+            &source,
+            &destination,
+            move |event| match event {
+                // Once per try.
+                Event::Advanced { .. } if restarted.load(Ordering::SeqCst) > 0 => {
+                    restarted.fetch_sub(1, Ordering::SeqCst);
+                    if left.load(Ordering::SeqCst) > 0 {
+                        left.fetch_sub(1, Ordering::SeqCst);
+                        let file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+                        std::io::Write::write_all(&mut &file, b"more").unwrap();
+                    }
                 }
-            }
-            Event::Restarted { error, .. } => {
-                assert_eq!(error.code(), "changed-while-reading");
-                restarted.fetch_add(1, Ordering::SeqCst);
-            }
-            _ => {}
-        });
+                Event::Restarted { error, .. } => {
+                    assert_eq!(error.code(), "changed-while-reading");
+                    restarted.fetch_add(1, Ordering::SeqCst);
+                }
+                _ => {}
+            },
+        );
         let stats = summary.await.stats;
         assert_eq!(stats.errors, errors);
         if errors == 0 {
             assert_eq!(stats.bytes_moved, stats.bytes_planned);
             assert!(stats.bytes_discarded > 0);
-            assert_eq!(fs::metadata(destination.join("large")).unwrap().len(), stats.bytes_moved);
+            assert_eq!(
+                fs::metadata(destination.join("large")).unwrap().len(),
+                stats.bytes_moved
+            );
         } else {
             assert_eq!(stats.bytes_moved, 0);
             // The part goes when its writer notices.
@@ -405,7 +493,11 @@ async fn dropped_run_leaves_no_half_file() {
     // A run after it ends well, whatever the threads of the first one still do.
     let (summary, _) = run_local(Mode::Copy, &source, &destination, Options::default()).await;
     assert!(summary.unwrap().is_complete());
-    assert!(harvest(&destination).values().all(|content| content.len() == LARGE));
+    assert!(
+        harvest(&destination)
+            .values()
+            .all(|content| content.len() == LARGE)
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashMap},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -37,7 +37,9 @@ pub(super) struct Memory {
 
 #[derive(Default)]
 struct State {
+    /// By path as this place tells names apart.
     nodes: BTreeMap<String, Node>,
+    keys: HashMap<String, String>,
     next_id: u64,
     faults: Vec<(String, Fault)>,
     calls: Vec<String>,
@@ -46,6 +48,8 @@ struct State {
 #[derive(Clone)]
 struct Node {
     id: String,
+    /// The path as it was spelled first.
+    path: String,
     /// `None` is a folder.
     content: Option<Vec<u8>>,
     /// A file whose content is not there yet.
@@ -134,31 +138,39 @@ impl Memory {
     /// All paths and contents, folders with a `/` and none.
     pub(super) fn tree(&self) -> BTreeMap<String, String> {
         let state = self.state.lock().unwrap();
-        let shown = |(path, node): (&String, &Node)| match &node.content {
-            Some(content) => (path.clone(), String::from_utf8(content.clone()).unwrap()),
-            None => (format!("{path}/"), String::new()),
+        let shown = |node: &Node| match &node.content {
+            Some(content) => (
+                node.path.clone(),
+                String::from_utf8(content.clone()).unwrap(),
+            ),
+            None => (format!("{}/", node.path), String::new()),
         };
-        state.nodes.iter().map(shown).collect()
+        state.nodes.values().map(shown).collect()
     }
 
     fn put(&self, path: &str, content: Option<Vec<u8>>, pending: bool) -> Node {
-        if let Some((parent, _)) = path.rsplit_once('/')
-            && !self.state.lock().unwrap().nodes.contains_key(parent)
-        {
-            self.put(parent, None, false);
-        }
+        let key = self.fold(path);
         let mut state = self.state.lock().unwrap();
+        if let Some((parent, _)) = path.rsplit_once('/')
+            && !state.nodes.contains_key(&self.fold(parent))
+        {
+            drop(state);
+            self.put(parent, None, false);
+            state = self.state.lock().unwrap();
+        }
         state.next_id += 1;
-        let id = match state.nodes.get(path) {
-            Some(node) => node.id.clone(),
-            None => format!("id{}", state.next_id),
+        let (id, path) = match state.nodes.get(&key) {
+            Some(node) => (node.id.clone(), node.path.clone()),
+            None => (format!("id{}", state.next_id), path.to_owned()),
         };
         let node = Node {
             id,
+            path,
             content,
             pending,
         };
-        state.nodes.insert(path.to_owned(), node.clone());
+        state.keys.insert(node.id.clone(), key.clone());
+        state.nodes.insert(key, node.clone());
         node
     }
 
@@ -185,16 +197,14 @@ impl Memory {
         }
     }
 
-    /// The path and node at a spot: by id, or by path as this place tells names apart.
-    fn find(&self, spot: &Spot) -> Option<(String, Node)> {
-        let wanted = self.fold(&path_of(spot));
+    /// The node at a spot, by its id or path.
+    fn find(&self, spot: &Spot) -> Option<Node> {
         let state = self.state.lock().unwrap();
-        let mut all = state.nodes.iter();
-        let found = all.find(|(path, node)| match &spot.id {
-            Some(id) => node.id == *id,
-            None => self.fold(path) == wanted,
-        });
-        found.map(|(path, node)| (path.clone(), node.clone()))
+        let key = match &spot.id {
+            Some(id) => state.keys.get(id)?.clone(),
+            None => self.fold(&path_of(spot)),
+        };
+        state.nodes.get(&key).cloned()
     }
 
     fn fold(&self, name: &str) -> String {
@@ -221,7 +231,7 @@ impl Side for Memory {
 
     async fn stat(&self, spot: &Spot) -> Result<Option<Entry>, Error> {
         self.begin("stat", &path_of(spot))?;
-        Ok(self.find(spot).map(|(path, node)| entry(&path, &node)))
+        Ok(self.find(spot).map(|node| entry(&node)))
     }
 
     async fn list(&self, folder: &Spot) -> Result<Listed, Error> {
@@ -232,14 +242,14 @@ impl Side for Memory {
         let prefix = if path.is_empty() {
             String::new()
         } else {
-            format!("{path}/")
+            self.fold(&format!("{path}/"))
         };
         let state = self.state.lock().unwrap();
         let inside = state.nodes.range(prefix.clone()..);
         let inside = inside.take_while(|(path, _)| path.starts_with(&prefix));
         let direct = inside.filter(|(path, _)| !path[prefix.len()..].contains('/'));
         Ok(Listed {
-            entries: direct.map(|(path, node)| entry(path, node)).collect(),
+            entries: direct.map(|(_, node)| entry(node)).collect(),
             leftovers: Vec::new(),
         })
     }
@@ -250,7 +260,7 @@ impl Side for Memory {
 
     async fn digest(&self, file: &Spot) -> Result<Option<Digest>, Error> {
         self.begin("digest", &path_of(file))?;
-        let content = self.find(file).and_then(|(_, node)| node.content);
+        let content = self.find(file).and_then(|node| node.content);
         Ok(content.map(|content| Digest {
             md5: hex::encode(md5::Md5::digest(&content)),
             size: content.len() as u64,
@@ -261,7 +271,7 @@ impl Side for Memory {
         let path = path_of(file);
         let fault = self.begin("read", &path)?;
         let gone = || remote(&path, component::Error::NotFound(Detail::default()));
-        let (_, node) = self.find(file).ok_or_else(gone)?;
+        let node = self.find(file).ok_or_else(gone)?;
         let content = node.content.unwrap_or_default();
         let (half, rest) = content.split_at(content.len() / 2);
         let mut blocks = vec![Ok(Bytes::copy_from_slice(half))];
@@ -289,19 +299,25 @@ impl Side for Memory {
             let cut = |_| remote(&path, component::Error::Interrupted(Detail::default()));
             stored.extend_from_slice(&bytes.map_err(cut)?);
         }
-        if content.size().is_some_and(|size| size != stored.len() as u64) {
-            return Err(remote(&path, component::Error::Interrupted(Detail::default())));
+        if content
+            .size()
+            .is_some_and(|size| size != stored.len() as u64)
+        {
+            return Err(remote(
+                &path,
+                component::Error::Interrupted(Detail::default()),
+            ));
         }
         let there = self.find(to);
         let path = match there {
-            Some((_, node)) if !exists => {
+            Some(node) if !exists => {
                 let conflict = component::Error::NameConflict {
                     existing: Some(node.id),
                     detail: Detail::default(),
                 };
                 return Err(remote(&path, conflict));
             }
-            Some((there, _)) => there,
+            Some(there) => there.path,
             None if exists => {
                 return Err(remote(&path, component::Error::NotFound(Detail::default())));
             }
@@ -314,7 +330,7 @@ impl Side for Memory {
         match fault {
             Some(Fault::Stored(error)) => Err(remote(&path, error)),
             _ => {
-                let entry = entry(&path, &node);
+                let entry = entry(&node);
                 Ok(Landed {
                     id: entry.id.map(String::from),
                     size: entry.size,
@@ -333,27 +349,27 @@ impl Side for Memory {
     async fn remove(&self, spot: &Spot, _: Kind) -> Result<(), Error> {
         let path = path_of(spot);
         self.begin("remove", &path)?;
-        let below = format!("{path}/");
+        let (key, below) = (self.fold(&path), self.fold(&format!("{path}/")));
         let mut state = self.state.lock().unwrap();
-        let all: BTreeSet<_> = state.nodes.keys().cloned().collect();
-        for gone in all {
-            if gone == path || gone.starts_with(&below) {
-                state.nodes.remove(&gone);
-            }
-        }
+        state
+            .nodes
+            .retain(|it, _| *it != key && !it.starts_with(&below));
         Ok(())
     }
 }
 
 fn path_of(spot: &Spot) -> String {
-    let names = spot.names.iter().map(|name| String::from_utf8(name.clone()).unwrap());
+    let names = spot
+        .names
+        .iter()
+        .map(|name| String::from_utf8(name.clone()).unwrap());
     names.collect::<Vec<_>>().join("/")
 }
 
-fn entry(path: &str, node: &Node) -> Entry {
+fn entry(node: &Node) -> Entry {
     let content = node.content.as_ref().filter(|_| !node.pending);
     Entry {
-        name: path.rsplit('/').next().unwrap().as_bytes().into(),
+        name: node.path.rsplit('/').next().unwrap().as_bytes().into(),
         kind: if node.content.is_some() {
             Kind::File
         } else {

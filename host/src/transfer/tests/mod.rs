@@ -126,7 +126,12 @@ fn harvest(base: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let mut name = path.strip_prefix(base).unwrap().as_os_str().as_bytes().to_vec();
+            let mut name = path
+                .strip_prefix(base)
+                .unwrap()
+                .as_os_str()
+                .as_bytes()
+                .to_vec();
             let content = if path.is_symlink() {
                 name.push(b'@');
                 Vec::new()
@@ -148,5 +153,8 @@ fn harvest(base: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
 /// What [`harvest`] finds where only these are.
 fn expected(items: &[(&str, &str)]) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let bytes = |text: &&str| text.as_bytes().to_vec();
-    items.iter().map(|(path, content)| (bytes(path), bytes(content))).collect()
+    items
+        .iter()
+        .map(|(path, content)| (bytes(path), bytes(content)))
+        .collect()
 }

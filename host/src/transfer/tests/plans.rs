@@ -93,16 +93,34 @@ async fn impossible_plans_are_refused_whole() {
     };
     let remove = (Action::Remove, None, Some(1));
     for (what, plan) in [
-        ("an index too large", with(0, (Action::Overwrite, Some(2), Some(0)))),
+        (
+            "an index too large",
+            with(0, (Action::Overwrite, Some(2), Some(0))),
+        ),
         ("an item twice", with(2, (Action::Keep, None, Some(0)))),
         ("an item forgotten", RIGHT[..2].to_vec()),
         ("nothing", Vec::new()),
-        ("a folder as a file", with(1, (Action::Create, Some(1), None))),
-        ("a file as a folder", with(0, (Action::Descend, Some(0), Some(0)))),
+        (
+            "a folder as a file",
+            with(1, (Action::Create, Some(1), None)),
+        ),
+        (
+            "a file as a folder",
+            with(0, (Action::Descend, Some(0), Some(0))),
+        ),
         ("a removal in a copy", with(2, remove)),
-        ("a removal of what the source has", with(0, (Action::Remove, Some(0), Some(0)))),
-        ("a clash without a winner", with(1, (Action::NameClash, Some(1), None))),
-        ("about nothing", [&RIGHT[..], &[(Action::Keep, None, None)]].concat()),
+        (
+            "a removal of what the source has",
+            with(0, (Action::Remove, Some(0), Some(0))),
+        ),
+        (
+            "a clash without a winner",
+            with(1, (Action::NameClash, Some(1), None)),
+        ),
+        (
+            "about nothing",
+            [&RIGHT[..], &[(Action::Keep, None, None)]].concat(),
+        ),
     ] {
         let (summary, destination) = run(Mode::Copy, deciding(&plan)).await;
         let codes: Vec<_> = summary.errors.iter().map(|it| it.error.code()).collect();

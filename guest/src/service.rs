@@ -1,0 +1,340 @@
+//! The service of one account, and how every request to it is made: sent, judged, waited
+//! for and sent again.
+
+use std::{cell::RefCell, num::NonZeroUsize, time::Duration};
+
+use lru::LruCache;
+
+use crate::{
+    error::{Detail, Error},
+    names::Encoding,
+    platform::{Level, Method, Never, Payload, Platform, Request, Response, TransportError},
+    policy::{self, Budget, Class, Outcome, Progress, State},
+    wire::{Endpoints, Page, Refusal, WireNode},
+};
+
+/// An open account.
+pub(crate) struct Service<P> {
+    pub(crate) platform: P,
+    pub(crate) encoding: Encoding,
+    pub(crate) budget: Budget,
+    /// Base URLs of the two halves, with their trailing `/`.
+    pub(crate) metadata: String,
+    pub(crate) content: String,
+    pub(crate) root: String,
+    /// Folders by parent id and service name.
+    pub(crate) folders: RefCell<LruCache<(String, String), String>>,
+}
+
+/// How to open one.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) endpoint: String,
+    pub(crate) encoding: Encoding,
+    pub(crate) budget: Budget,
+}
+
+/// A request to be made as often as it takes.
+pub(crate) struct Call<'a> {
+    /// A verb and its object: what the user reads after "could not".
+    pub(crate) what: &'a str,
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) json: Option<Vec<u8>>,
+    pub(crate) range: Option<String>,
+    /// Whether making it twice is the same as making it once.
+    pub(crate) idempotent: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn get(what: &'a str, url: String) -> Self {
+        Self {
+            what,
+            method: Method::Get,
+            url,
+            json: None,
+            range: None,
+            idempotent: true,
+        }
+    }
+}
+
+/// What a call ended with, when it was answered.
+pub(crate) enum Answer<B> {
+    /// A success, its body still on the way.
+    Open(Response<B>),
+    /// A success, read to its end.
+    Whole(Vec<u8>),
+}
+
+/// Whether a success's body is wanted whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Whole,
+    Open,
+}
+
+impl<P: Platform> Service<P> {
+    /// Discovers an account's endpoints and finds its root.
+    pub(crate) async fn connect(platform: P, options: Options) -> Result<Self, Error> {
+        let mut service = Self {
+            platform,
+            encoding: options.encoding,
+            budget: options.budget,
+            metadata: String::new(),
+            content: String::new(),
+            root: String::new(),
+            folders: RefCell::new(LruCache::new(FOLDERS_KEPT)),
+        };
+        let what = "discover the service's endpoints";
+        let url = format!("{}account/endpoint", options.endpoint);
+        let body = service.whole(&Call::get(what, url)).await?;
+        let endpoints: Endpoints =
+            serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
+        let base = |url: &str| match url::Url::parse(url) {
+            Ok(_) if url.ends_with('/') => Ok(url.to_owned()),
+            Ok(_) => Ok(format!("{url}/")),
+            Err(error) => Err(Error::protocol(what, error)),
+        };
+        service.metadata = base(&endpoints.metadata_url)?;
+        service.content = base(&endpoints.content_url)?;
+
+        let what = "find the root folder";
+        let url = service.nodes_url(&[("filters", "kind:FOLDER AND isRoot:true")]);
+        let body = service.whole(&Call::get(what, url)).await?;
+        let page: Page<'_> =
+            serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
+        let root = page.data.into_iter().find(|node| node.oddity(None).is_none());
+        let root = root.ok_or_else(|| Error::protocol(what, "there is none"))?;
+        service.root = root.id.into_owned();
+        Ok(service)
+    }
+
+    /// `nodes` with a query, encoded as all clients of the service do.
+    pub(crate) fn nodes_url(&self, query: &[(&str, &str)]) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(query)
+            .finish();
+        format!("{}nodes?{query}", self.metadata)
+    }
+
+    /// The URL of a node in the metadata half.
+    pub(crate) fn node_url(&self, id: &str) -> String {
+        format!("{}nodes/{}", self.metadata, path_segment(id))
+    }
+
+    /// The URL of a node's content.
+    pub(crate) fn content_url(&self, id: &str) -> String {
+        format!("{}nodes/{}/content", self.content, path_segment(id))
+    }
+
+    /// Makes a call whose reply is read to its end.
+    pub(crate) async fn whole(&self, call: &Call<'_>) -> Result<Vec<u8>, Error> {
+        match self.call(call, Wanted::Whole).await? {
+            Answer::Whole(body) => Ok(body),
+            Answer::Open(response) => self
+                .platform
+                .read_to_end(response.body, PAGE_LIMIT)
+                .await
+                .map_err(|error| Error::of_transport(call.what, error)),
+        }
+    }
+
+    /// Makes a call, again and again while there is reason to and budget for it.
+    pub(crate) async fn call(
+        &self,
+        call: &Call<'_>,
+        wanted: Wanted,
+    ) -> Result<Answer<P::Body>, Error> {
+        let started = self.platform.now();
+        let mut attempts = 0;
+        let mut refreshed = false;
+        loop {
+            attempts += 1;
+            let authorization = self.platform.authorization(&call.url).await?;
+            let refused = match self.attempt(call, authorization.as_deref(), wanted).await {
+                Ok(answer) => return Ok(answer),
+                Err(refused) => refused,
+            };
+            let state = State {
+                attempts,
+                elapsed: self.platform.now().saturating_sub(started),
+            };
+            let asked = match refused.class(call.idempotent) {
+                Class::RefreshCredentials if !refreshed => {
+                    refreshed = true;
+                    attempts -= 1;
+                    if let Some(authorization) = &authorization {
+                        self.platform.forget(authorization);
+                    }
+                    continue;
+                }
+                Class::Retry => None,
+                Class::RetryAfter(wait) => Some(wait),
+                Class::RefreshCredentials | Class::Done | Class::LookFirst | Class::GiveUp => {
+                    return Err(refused.error);
+                }
+            };
+            let Some(wait) = policy::next_wait(state, self.budget, asked, self.platform.random())
+            else {
+                return Err(refused.error);
+            };
+            self.wait(call.what, wait, refused.status).await;
+        }
+    }
+
+    /// Lets a wait pass, and says so.
+    pub(crate) async fn wait(&self, what: &str, wait: Duration, status: Option<u16>) {
+        let why = match status {
+            Some(429) => "too many requests".to_owned(),
+            Some(status) => format!("HTTP {status}"),
+            None => "no reply".to_owned(),
+        };
+        let seconds = wait.as_secs_f64();
+        let level = if wait >= WORTH_SAYING {
+            Level::Warn
+        } else {
+            Level::Debug
+        };
+        let line = format!("waiting {seconds:.1} s to {what} again: {why}");
+        self.platform.log(level, &line);
+        self.platform.sleep(wait).await;
+    }
+
+    /// Sends a call once.
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        authorization: Option<&str>,
+        wanted: Wanted,
+    ) -> Result<Answer<P::Body>, Refused> {
+        let mut headers = Vec::new();
+        headers.extend(authorization.map(|value| ("authorization", value.to_owned())));
+        headers.extend(call.range.clone().map(|value| ("range", value)));
+        let payload = match &call.json {
+            Some(json) => {
+                headers.push(("content-type", "application/json".to_owned()));
+                headers.push(("content-length", json.len().to_string()));
+                Payload::Bytes(json.clone())
+            }
+            None => Payload::None,
+        };
+        let request = Request {
+            method: call.method,
+            url: call.url.clone(),
+            headers,
+        };
+        let failed = |error| Refused::unanswered(call.what, error);
+        let response = self
+            .platform
+            .send::<Never>(request, payload)
+            .await
+            .map_err(failed)?;
+        if (200..400).contains(&response.status) {
+            if wanted == Wanted::Open {
+                return Ok(Answer::Open(response));
+            }
+            let body = self.platform.read_to_end(response.body, PAGE_LIMIT).await;
+            return body.map(Answer::Whole).map_err(failed);
+        }
+        Err(self.refused(call.what, response).await)
+    }
+
+    /// What a reply that is no success says.
+    pub(crate) async fn refused(&self, what: &str, response: Response<P::Body>) -> Refused {
+        let status = response.status;
+        let retry_after = response.header("retry-after").and_then(retry_after);
+        let request_id = response.header("x-amzn-requestid").map(str::to_owned);
+        // The status says most; a body that breaks off takes nothing from it.
+        let body = self
+            .platform
+            .read_to_end(response.body, REFUSAL_LIMIT)
+            .await
+            .unwrap_or_default();
+        let refusal = Refusal::parse(&body, request_id.as_deref());
+        Refused {
+            status: Some(status),
+            retry_after,
+            message: refusal.message.clone(),
+            progress: Progress::Sent,
+            error: Error::of_reply(what, status, refusal),
+        }
+    }
+
+    /// Reads a reply that is one node, which must be there for use.
+    pub(crate) fn node<'b>(&self, what: &str, body: &'b [u8]) -> Result<WireNode<'b>, Error> {
+        serde_json::from_slice(body).map_err(|error| Error::protocol(what, error))
+    }
+
+    pub(crate) fn gone(shown: &str) -> Error {
+        Error::NotFound(Detail::new(format!("no such file or folder: {shown}")))
+    }
+}
+
+/// A request that was not answered with a success.
+pub(crate) struct Refused {
+    /// The reply's status, or `None` when no reply came.
+    pub(crate) status: Option<u16>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) message: String,
+    /// How much of the request had left.
+    pub(crate) progress: Progress,
+    /// What it amounts to when it is not tried again.
+    pub(crate) error: Error,
+}
+
+impl Refused {
+    pub(crate) fn unanswered(what: &str, error: TransportError) -> Self {
+        Self {
+            status: None,
+            retry_after: None,
+            message: error.message.clone(),
+            progress: error.progress,
+            error: Error::of_transport(what, error),
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn class(&self, idempotent: bool) -> Class {
+        match self.error {
+            // The host's answer stays the same, and so does a reply that is too long.
+            Error::EgressDenied(_) | Error::Protocol(_) => Class::GiveUp,
+            _ => policy::classify(&Outcome {
+                status: self.status,
+                message: &self.message,
+                retry_after: self.retry_after,
+                progress: self.progress,
+                idempotent,
+            }),
+        }
+    }
+}
+
+/// Whole seconds. The other form, a date, needs this machine's clock to be right.
+fn retry_after(value: &str) -> Option<Duration> {
+    value.trim().parse().map(Duration::from_secs).ok()
+}
+
+/// An id as part of a path. Ids need no escape; anything else must not leave its segment.
+pub(crate) fn path_segment(id: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    id.bytes()
+        .map(|byte| match plain(byte) {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// Folders remembered: some 150 bytes each, and more than are open at any time.
+const FOLDERS_KEPT: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not zero");
+
+/// Most bytes of a reply in JSON. A page of 200 nodes has some 100 KB; this is for
+/// servers that have lost count.
+const PAGE_LIMIT: usize = 32 << 20;
+
+/// Most bytes read of a refusal.
+const REFUSAL_LIMIT: usize = 64 << 10;
+
+/// Waits from here on are told without being asked for.
+const WORTH_SAYING: Duration = Duration::from_secs(5);

@@ -1,0 +1,270 @@
+//! A file's content on its way up: one request, made around the caller's stream.
+
+use std::{cell::Cell, rc::Rc, time::Duration};
+
+use crate::{
+    error::{Detail, Error},
+    lookup::shown,
+    multipart::{Multipart, Sent},
+    names,
+    platform::{Content, Level, Method, Payload, Platform, Request},
+    policy::{self, Class, Progress, State},
+    service::{Call, Refused, Service},
+    wire::{Kind, NewNode, Node, Odd},
+};
+
+/// What the caller knows about the node a write goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Unknown,
+    Absent,
+    Node(String),
+}
+
+/// How to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WriteOptions {
+    pub(crate) size: Option<u64>,
+    pub(crate) existing: Existing,
+    pub(crate) content_type: Option<String>,
+}
+
+/// Where the content goes.
+enum Place {
+    Create { parent: String, name: String },
+    Overwrite { id: String },
+}
+
+impl<P: Platform> Service<P> {
+    /// Writes a file. The content can be read once, so the request is made once; a second
+    /// try is the caller's, who has the content.
+    pub(crate) async fn write<C: Content + 'static>(
+        &self,
+        path: &[Vec<u8>],
+        mut content: C,
+        options: WriteOptions,
+    ) -> Result<Node, Error> {
+        let place = self.place(path, &options.existing).await?;
+        let what = format!("write {}", shown(path));
+
+        // An empty file must not be sent in chunks: the service then takes the content
+        // for missing. So without a size the first bytes are waited for.
+        let mut size = options.size;
+        let mut first = Vec::new();
+        if size.is_none() {
+            first = content.read(Vec::with_capacity(BUFFER)).await;
+            if first.is_empty() {
+                size = Some(0);
+            }
+        }
+        let metadata = match &place {
+            Place::Create { parent, name } => Some(
+                serde_json::to_string(&NewNode {
+                    name,
+                    kind: "FILE",
+                    parents: [parent],
+                })
+                .map_err(|error| Error::Other(error.to_string()))?,
+            ),
+            Place::Overwrite { .. } => None,
+        };
+        let boundary = boundary([self.platform.random(), self.platform.random()]);
+        let content_type = options
+            .content_type
+            .filter(|it| !it.is_empty() && it.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        let sent = Rc::new(Cell::new(Sent::default()));
+        let body = Multipart::new(
+            &boundary,
+            metadata.as_deref(),
+            content_type.as_deref().unwrap_or(DEFAULT_TYPE),
+            first,
+            content,
+            size,
+            Rc::clone(&sent),
+        );
+
+        let (method, url) = match &place {
+            // Equal content elsewhere in the drive is nobody's mistake.
+            Place::Create { .. } => (
+                Method::Post,
+                format!("{}nodes?suppress=deduplication", self.content),
+            ),
+            Place::Overwrite { id } => (Method::Put, self.content_url(id)),
+        };
+        let mut headers = Vec::new();
+        let authorization = self.platform.authorization(&url).await?;
+        headers.extend(authorization.clone().map(|value| ("authorization", value)));
+        headers.push((
+            "content-type",
+            format!("multipart/form-data; boundary={boundary}"),
+        ));
+        let length = body.length();
+        headers.extend(length.map(|length| ("content-length", length.to_string())));
+        let request = Request {
+            method,
+            url,
+            headers,
+        };
+        let payload = Payload::Stream {
+            source: body,
+            length,
+        };
+        let mut refused = match self.platform.send(request, payload).await {
+            Ok(response) if matches!(response.status, 200 | 201) => {
+                match self.platform.read_to_end(response.body, REPLY_LIMIT).await {
+                    Ok(body) => {
+                        let node = self.node(&what, &body)?;
+                        return Ok(node.into_node(self.encoding));
+                    }
+                    // It worked, and what came of it has to be looked at.
+                    Err(error) => Refused::unanswered(&what, error),
+                }
+            }
+            Ok(response) => self.refused(&what, response).await,
+            Err(error) => Refused::unanswered(&what, error),
+        };
+        if refused.progress != Progress::Unsent {
+            // A reply can come, and a connection break, before all was sent.
+            refused.progress = sent.get().progress();
+        }
+        if let (Some(401), Some(authorization)) = (refused.status, &authorization) {
+            self.platform.forget(authorization);
+        }
+        self.conclude(&what, &place, sent.get(), refused).await
+    }
+
+    /// Finds out where the content goes.
+    async fn place(&self, path: &[Vec<u8>], existing: &Existing) -> Result<Place, Error> {
+        if let Existing::Node(id) = existing {
+            return Ok(Place::Overwrite { id: id.clone() });
+        }
+        let Some((name, parents)) = path.split_last() else {
+            return Err(Error::NotAFile(Detail::new("it is the root folder")));
+        };
+        let (parent, _) = self.folder_id(parents).await?;
+        if *existing == Existing::Unknown {
+            match self.child(&parent, name).await {
+                Ok(node) if node.kind == Kind::Folder => {
+                    let what = format!("is a folder: {}", shown(path));
+                    return Err(Error::NotAFile(Detail::new(what)));
+                }
+                Ok(node) => return Ok(Place::Overwrite { id: node.id }),
+                Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Place::Create {
+            parent,
+            name: names::encode(name, self.encoding),
+        })
+    }
+
+    /// What it means that there is no clear success.
+    async fn conclude(
+        &self,
+        what: &str,
+        place: &Place,
+        sent: Sent,
+        refused: Refused,
+    ) -> Result<Node, Error> {
+        if sent.cut_off {
+            return Err(Error::Interrupted(Detail::new(format!(
+                "could not {what}: the content broke off"
+            ))));
+        }
+        // Sending all of it again is not free, and may not be needed.
+        let asked = match refused.class(false) {
+            Class::GiveUp | Class::Done => {
+                if let Place::Create { parent, .. } = place
+                    && matches!(refused.error, Error::NotFound(_))
+                {
+                    self.forget_id(parent);
+                }
+                return Err(refused.error);
+            }
+            Class::LookFirst => return self.look(what, place, sent, refused.error).await,
+            Class::RefreshCredentials | Class::Retry => None,
+            Class::RetryAfter(wait) => Some(wait),
+        };
+        // Nothing is stored. The wait is served here, where the service's wish is known,
+        // and the caller sends the content again.
+        let state = State {
+            attempts: 1,
+            elapsed: Duration::ZERO,
+        };
+        let random = self.platform.random();
+        let wait = match refused.status {
+            Some(401) => Some(Duration::ZERO),
+            _ => policy::next_wait(state, self.budget, asked, random),
+        };
+        match (wait, refused.error) {
+            (
+                Some(wait),
+                Error::Unauthenticated(detail)
+                | Error::Throttled(detail)
+                | Error::Unavailable(detail)
+                | Error::InvalidArgument(detail)
+                | Error::Forbidden(detail),
+            ) => {
+                if !wait.is_zero() {
+                    self.wait(what, wait, refused.status).await;
+                }
+                Err(Error::Interrupted(detail))
+            }
+            (_, error) => Err(error),
+        }
+    }
+
+    /// All was sent and the answer is no clear one: looks whether the file is there.
+    async fn look(
+        &self,
+        what: &str,
+        place: &Place,
+        sent: Sent,
+        error: Error,
+    ) -> Result<Node, Error> {
+        let found = match place {
+            Place::Create { parent, name } => {
+                self.child(parent, &names::decode(name, self.encoding)).await
+            }
+            Place::Overwrite { id } => {
+                let call = Call::get(what, self.node_url(id));
+                self.whole(&call).await.and_then(|body| {
+                    let node = self.node(what, &body)?;
+                    match node.oddity(None) {
+                        None => Ok(node.into_node(self.encoding)),
+                        Some(
+                            Odd::Kind | Odd::NotAvailable | Odd::Pending | Odd::Elsewhere | Odd::Nameless,
+                        ) => Err(Self::gone(what)),
+                    }
+                })
+            }
+        };
+        match found {
+            Ok(node) if node.kind == Kind::File && node.size == Some(sent.bytes) => {
+                self.platform
+                    .log(Level::Info, &format!("{what}: confirmed after a lost reply"));
+                Ok(node)
+            }
+            _ => Err(Error::OutcomeUnknown(match error {
+                Error::Unavailable(detail) | Error::Protocol(detail) => detail,
+                _ => Detail::new(format!("could not {what}: no clear answer came")),
+            })),
+        }
+    }
+}
+
+/// A line that no content has: 128 random bits, made of characters that every parser of
+/// the service took.
+fn boundary(random: [u64; 2]) -> String {
+    format!("acd-{:016x}{:016x}", random[0], random[1])
+}
+
+/// What content is declared as that nobody knows better.
+const DEFAULT_TYPE: &str = "application/octet-stream";
+
+/// Bytes read at once; larger buffers were measured to be no faster.
+const BUFFER: usize = 256 << 10;
+
+/// Most bytes of a reply to an upload: one node.
+const REPLY_LIMIT: usize = 1 << 20;

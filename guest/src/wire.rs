@@ -1,0 +1,344 @@
+//! The service's JSON: read into own types here and nowhere else.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{self, Encoding};
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Folder,
+}
+
+/// A moment: seconds since 1970 and nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Instant {
+    pub(crate) seconds: i64,
+    pub(crate) nanoseconds: u32,
+}
+
+/// A file or folder, its name decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Node {
+    pub(crate) id: String,
+    pub(crate) name: Vec<u8>,
+    pub(crate) kind: Kind,
+    pub(crate) size: Option<u64>,
+    pub(crate) md5: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) created: Instant,
+    pub(crate) modified: Instant,
+    pub(crate) version: u64,
+}
+
+/// A node as the service sends it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WireNode<'a> {
+    #[serde(borrow)]
+    pub(crate) id: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    status: Cow<'a, str>,
+    #[serde(default)]
+    is_root: Option<bool>,
+    #[serde(borrow, default)]
+    parents: Option<Vec<Cow<'a, str>>>,
+    #[serde(default)]
+    version: Option<u64>,
+    #[serde(borrow, default)]
+    created_date: Cow<'a, str>,
+    #[serde(borrow, default)]
+    modified_date: Cow<'a, str>,
+    #[serde(borrow, default)]
+    content_properties: Option<WireContent<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireContent<'a> {
+    #[serde(default)]
+    size: Option<u64>,
+    #[serde(borrow, default)]
+    md5: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    content_type: Option<Cow<'a, str>>,
+}
+
+/// Why a node of a reply is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Odd {
+    /// Neither file nor folder.
+    Kind,
+    /// In the trash, or gone.
+    NotAvailable,
+    /// An upload to it has not ended, or never will.
+    Pending,
+    /// A folder's listing has it, and it is not in that folder.
+    Elsewhere,
+    /// Only the root may have none.
+    Nameless,
+}
+
+impl WireNode<'_> {
+    /// Whether it is the child of `parent` that its listing says it is.
+    pub(crate) fn oddity(&self, parent: Option<&str>) -> Option<Odd> {
+        let here = |parent: &str| self.parents.iter().flatten().any(|id| id == parent);
+        match self.status.as_ref() {
+            "AVAILABLE" => {}
+            "PENDING" => return Some(Odd::Pending),
+            _ => return Some(Odd::NotAvailable),
+        }
+        if !matches!(self.kind.as_ref(), "FILE" | "FOLDER") {
+            Some(Odd::Kind)
+        } else if self.is_root != Some(true) && self.name.as_deref().unwrap_or("").is_empty() {
+            Some(Odd::Nameless)
+        } else if parent.is_some_and(|parent| !here(parent)) {
+            Some(Odd::Elsewhere)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
+        self.kind == "FILE"
+    }
+
+    /// As a node of this program.
+    pub(crate) fn into_node(self, encoding: Encoding) -> Node {
+        let kind = if self.is_file() {
+            Kind::File
+        } else {
+            Kind::Folder
+        };
+        let content = self.content_properties.filter(|_| kind == Kind::File);
+        let (size, md5, content_type) = match content {
+            Some(content) => (
+                content.size,
+                content.md5.map(|md5| md5.to_ascii_lowercase()),
+                content.content_type.map(Cow::into_owned),
+            ),
+            None => (None, None, None),
+        };
+        let name = match (self.is_root, self.name) {
+            (Some(true), _) | (_, None) => Vec::new(),
+            (_, Some(name)) => names::decode(&name, encoding),
+        };
+        Node {
+            id: self.id.into_owned(),
+            name,
+            kind,
+            size,
+            md5: md5.filter(|md5| !md5.is_empty()),
+            content_type,
+            created: instant(&self.created_date).unwrap_or_default(),
+            modified: instant(&self.modified_date).unwrap_or_default(),
+            version: self.version.unwrap_or(0),
+        }
+    }
+}
+
+/// A page of a listing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Page<'a> {
+    #[serde(borrow, default)]
+    pub(crate) data: Vec<WireNode<'a>>,
+    #[serde(default)]
+    pub(crate) next_token: Option<String>,
+}
+
+/// Where an account's two halves are.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Endpoints {
+    #[serde(default)]
+    pub(crate) content_url: String,
+    #[serde(default)]
+    pub(crate) metadata_url: String,
+}
+
+/// A node to be made.
+#[derive(Debug, Serialize)]
+pub(crate) struct NewNode<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: &'static str,
+    pub(crate) parents: [&'a str; 1],
+}
+
+/// What a reply says of why it is no success. All of it may be missing: there are bodies
+/// of JSON with and without a code, of XML, and none at all.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) message: String,
+    pub(crate) code: String,
+    /// The node in the way.
+    pub(crate) node_id: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn parse(body: &[u8], request_id: Option<&str>) -> Self {
+        #[derive(Deserialize, Default)]
+        struct Body {
+            #[serde(default)]
+            message: Option<String>,
+            #[serde(default)]
+            code: Option<String>,
+            #[serde(default)]
+            info: Option<Info>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Info {
+            #[serde(default)]
+            node_id: Option<String>,
+        }
+        let request_id = request_id.map(str::to_owned);
+        if let Ok(body) = serde_json::from_slice::<Body>(body) {
+            return Self {
+                message: body.message.unwrap_or_default(),
+                code: body.code.unwrap_or_default(),
+                node_id: body.info.and_then(|info| info.node_id),
+                request_id,
+            };
+        }
+        // S3 and the front end speak XML.
+        let text = String::from_utf8_lossy(body);
+        let inside = |tag: &str| {
+            let (_, rest) = text.split_once(&format!("<{tag}>"))?;
+            Some(rest.split_once("</")?.0.to_owned())
+        };
+        Self {
+            message: inside("Message").unwrap_or_default(),
+            code: inside("Code").unwrap_or_default(),
+            node_id: None,
+            request_id,
+        }
+    }
+}
+
+/// Reads `2015-03-17T16:04:05.123Z`, with any number of decimals.
+fn instant(text: &str) -> Option<Instant> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let mut date = date.split('-').map(str::parse::<i64>);
+    let mut part = || date.next()?.ok();
+    let (year, month, day) = (part()?, part()?, part()?);
+    let (clock, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let mut clock = clock.split(':').map(str::parse::<i64>);
+    let mut part = || clock.next()?.ok();
+    let (hour, minute, second) = (part()?, part()?, part()?);
+    let valid = (0..10_000).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second)
+        && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    if !valid {
+        return None;
+    }
+    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    Some(Instant {
+        seconds: days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second,
+        nanoseconds: digits.parse().ok()?,
+    })
+}
+
+/// Days from 1970-01-01 in the Gregorian calendar, counting years from March so that the
+/// leap day is a year's last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_to_the_millisecond() {
+        for (text, seconds, nanoseconds) in [
+            ("1970-01-01T00:00:00.000Z", 0, 0),
+            ("2015-03-17T16:04:05.123Z", 1_426_608_245, 123_000_000),
+            ("2016-02-29T23:59:59Z", 1_456_790_399, 0),
+            ("2000-03-01T00:00:00.5Z", 951_868_800, 500_000_000),
+            ("1969-12-31T23:59:59.000Z", -1, 0),
+        ] {
+            let expected = Instant {
+                seconds,
+                nanoseconds,
+            };
+            assert_eq!(instant(text), Some(expected), "{text}");
+        }
+        for text in ["", "2015-03-17", "2015-03-17T16:04:05", "2015-13-17T16:04:05Z", "x-1-1T0:0:0Z"] {
+            assert_eq!(instant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn odd_nodes_are_told() {
+        let oddity = |fields: &str| {
+            let text = format!(r#"{{"id":"i","parents":["p","q"],{fields}}}"#);
+            let node: WireNode<'_> = serde_json::from_str(&text).unwrap();
+            node.oddity(Some("p"))
+        };
+        for (fields, odd) in [
+            (r#""name":"n","kind":"FILE","status":"AVAILABLE""#, None),
+            (r#""name":"n","kind":"FOLDER","status":"AVAILABLE""#, None),
+            (r#""name":"n","kind":"ASSET","status":"AVAILABLE""#, Some(Odd::Kind)),
+            (r#""name":"n","kind":"FILE","status":"TRASH""#, Some(Odd::NotAvailable)),
+            (r#""name":"n","kind":"FILE","status":"PENDING""#, Some(Odd::Pending)),
+            (r#""kind":"FILE","status":"AVAILABLE""#, Some(Odd::Nameless)),
+            (r#""name":"","kind":"FILE","status":"AVAILABLE""#, Some(Odd::Nameless)),
+            (r#""isRoot":true,"kind":"FOLDER","status":"AVAILABLE""#, None),
+        ] {
+            assert_eq!(oddity(fields), odd, "{fields}");
+        }
+        let text = r#"{"id":"i","name":"n","kind":"FILE","status":"AVAILABLE","parents":["z"]}"#;
+        let node: WireNode<'_> = serde_json::from_str(text).unwrap();
+        assert_eq!(node.oddity(Some("p")), Some(Odd::Elsewhere));
+        assert_eq!(node.oddity(None), None);
+    }
+
+    #[test]
+    fn content_that_is_missing_is_not_empty_content() {
+        let read = |content: &str| {
+            let text = format!(r#"{{"id":"i","name":"n","kind":"FILE","status":"AVAILABLE"{content}}}"#);
+            let node: WireNode<'_> = serde_json::from_str(&text).unwrap();
+            let node = node.into_node(Encoding::default());
+            (node.size, node.md5)
+        };
+        assert_eq!(read(""), (None, None));
+        assert_eq!(read(r#","contentProperties":{}"#), (None, None));
+        assert_eq!(
+            read(r#","contentProperties":{"size":0,"md5":"D41D8CD98F00B204E9800998ECF8427E"}"#),
+            (Some(0), Some("d41d8cd98f00b204e9800998ecf8427e".to_owned()))
+        );
+    }
+
+    #[test]
+    fn refusals_are_read_in_all_their_shapes() {
+        let parse = |body: &str| Refusal::parse(body.as_bytes(), None);
+        let full = parse(
+            r#"{"logref":"x","message":"m","code":"NAME_ALREADY_EXISTS","info":{"nodeId":"n"}}"#,
+        );
+        assert_eq!(full.code, "NAME_ALREADY_EXISTS");
+        assert_eq!(full.node_id.as_deref(), Some("n"));
+        assert_eq!(parse(r#"{"message":"m"}"#).message, "m");
+        assert_eq!(parse(r#"{"message":null,"code":null}"#), Refusal::default());
+        assert_eq!(parse(""), Refusal::default());
+        assert_eq!(parse("<html>"), Refusal::default());
+        let s3 = parse("<Error><Code>InvalidArgument</Code><Message>Only one</Message></Error>");
+        assert_eq!((s3.code.as_str(), s3.message.as_str()), ("InvalidArgument", "Only one"));
+    }
+}
