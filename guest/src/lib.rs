@@ -5,6 +5,14 @@
 //! parts ([`names`], [`policy`], [`sync`]) need nothing at all. Built for WebAssembly it is
 //! the component of world `backend` (see `wit/`).
 
+#![cfg_attr(
+    not(target_family = "wasm"),
+    expect(
+        dead_code,
+        reason = "the flows are for the component; elsewhere only tests run them"
+    )
+)]
+
 pub mod names;
 pub mod policy;
 pub mod sync;

@@ -28,11 +28,8 @@ pub(crate) enum Payload<S> {
     None,
     /// All of it.
     Bytes(Vec<u8>),
-    /// Made while it is sent. A length makes it a promise; without one it goes in chunks.
-    Stream {
-        source: S,
-        length: Option<u64>,
-    },
+    /// Made while it is sent.
+    Stream(S),
 }
 
 /// Where a streamed body comes from.

@@ -4,7 +4,7 @@ use crate::{
     error::{Detail, Error},
     lookup::Target,
     platform::{Platform, Response},
-    service::{Answer, Call, Service, Wanted},
+    service::{Answer, Call, Service, Wanted, absolute},
     wire::Kind,
 };
 
@@ -21,10 +21,14 @@ impl ByteRange {
         let Some(length) = self.length else {
             return Ok(format!("bytes={}-", self.start));
         };
-        let last = length.checked_sub(1).and_then(|more| self.start.checked_add(more));
+        let last = length
+            .checked_sub(1)
+            .and_then(|more| self.start.checked_add(more));
         match last {
             Some(last) => Ok(format!("bytes={}-{last}", self.start)),
-            None => Err(Error::InvalidArgument(Detail::new("an empty range of bytes"))),
+            None => Err(Error::InvalidArgument(Detail::new(
+                "an empty range of bytes",
+            ))),
         }
     }
 }
@@ -61,16 +65,19 @@ impl<P: Platform> Service<P> {
                 301..=303 | 307 | 308 => {
                     let location = response.header("location").unwrap_or_default();
                     // The next call asks for credentials again, for this URL.
-                    url = url::Url::parse(&url)
-                        .and_then(|url| url.join(location))
-                        .map_err(|error| Error::protocol(what, error))?
-                        .into();
+                    url = follow(&url, location)
+                        .ok_or_else(|| Error::protocol(what, "it leads nowhere"))?;
                 }
                 206 => return Ok(response),
                 200 if range.is_none_or(|range| range.start == 0 && range.length.is_none()) => {
                     return Ok(response);
                 }
-                200 => return Err(Error::protocol(what, "a part was asked for, all of it came")),
+                200 => {
+                    return Err(Error::protocol(
+                        what,
+                        "a part was asked for, all of it came",
+                    ));
+                }
                 status => return Err(Error::protocol(what, format!("HTTP {status}"))),
             }
         }
@@ -78,5 +85,41 @@ impl<P: Platform> Service<P> {
     }
 }
 
+/// Where a `Location` leads that came from `url`. The service's are absolute; of the
+/// other forms only the one that starts with `/` was ever seen anywhere.
+fn follow(url: &str, location: &str) -> Option<String> {
+    if absolute(location).is_some() {
+        return Some(location.to_owned());
+    }
+    let here = absolute(url)?;
+    let path = location
+        .starts_with('/')
+        .then_some(location)
+        .filter(|it| !it.starts_with("//"))?;
+    let target = format!("{}://{}{path}", here.scheme_str()?, here.authority()?);
+    absolute(&target).map(|_| target)
+}
+
 /// Redirects followed: the service needed one.
 const REDIRECTS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::follow;
+
+    #[test]
+    fn redirects_are_followed_to_absolute_urls_and_paths_only() {
+        let from = "https://content.example/cdproxy/nodes/a/content?b";
+        for (location, target) in [
+            ("https://s3.example/x?y=z", Some("https://s3.example/x?y=z")),
+            ("http://s3.example/x", Some("http://s3.example/x")),
+            ("/other?x", Some("https://content.example/other?x")),
+            ("//evil.example/x", None),
+            ("other", None),
+            ("", None),
+            ("ftp://s3.example/x", None),
+        ] {
+            assert_eq!(follow(from, location).as_deref(), target, "{location}");
+        }
+    }
+}

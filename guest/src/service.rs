@@ -91,10 +91,10 @@ impl<P: Platform> Service<P> {
         let body = service.whole(&Call::get(what, url)).await?;
         let endpoints: Endpoints =
             serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
-        let base = |url: &str| match url::Url::parse(url) {
-            Ok(_) if url.ends_with('/') => Ok(url.to_owned()),
-            Ok(_) => Ok(format!("{url}/")),
-            Err(error) => Err(Error::protocol(what, error)),
+        let base = |url: &str| match absolute(url) {
+            Some(_) if url.ends_with('/') => Ok(url.to_owned()),
+            Some(_) => Ok(format!("{url}/")),
+            None => Err(Error::protocol(what, format!("{url:?} is no URL"))),
         };
         service.metadata = base(&endpoints.metadata_url)?;
         service.content = base(&endpoints.content_url)?;
@@ -104,7 +104,10 @@ impl<P: Platform> Service<P> {
         let body = service.whole(&Call::get(what, url)).await?;
         let page: Page<'_> =
             serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
-        let root = page.data.into_iter().find(|node| node.oddity(None).is_none());
+        let root = page
+            .data
+            .into_iter()
+            .find(|node| node.oddity(None).is_none());
         let root = root.ok_or_else(|| Error::protocol(what, "there is none"))?;
         service.root = root.id.into_owned();
         Ok(service)
@@ -112,7 +115,7 @@ impl<P: Platform> Service<P> {
 
     /// `nodes` with a query, encoded as all clients of the service do.
     pub(crate) fn nodes_url(&self, query: &[(&str, &str)]) -> String {
-        let query = url::form_urlencoded::Serializer::new(String::new())
+        let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(query)
             .finish();
         format!("{}nodes?{query}", self.metadata)
@@ -315,6 +318,12 @@ fn retry_after(value: &str) -> Option<Duration> {
     value.trim().parse().map(Duration::from_secs).ok()
 }
 
+/// A URL that can be asked for as it stands.
+pub(crate) fn absolute(url: &str) -> Option<http::Uri> {
+    let uri: http::Uri = url.parse().ok()?;
+    (matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()).then_some(uri)
+}
+
 /// An id as part of a path. Ids need no escape; anything else must not leave its segment.
 pub(crate) fn path_segment(id: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -326,8 +335,8 @@ pub(crate) fn path_segment(id: &str) -> String {
         .collect()
 }
 
-/// Folders remembered: some 150 bytes each, and more than are open at any time.
-const FOLDERS_KEPT: NonZeroUsize = NonZeroUsize::new(10_000).expect("it is not zero");
+/// Folders remembered: some 200 bytes each, and more than are open at any time.
+pub(crate) const FOLDERS_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("it is not zero");
 
 /// Most bytes of a reply in JSON. A page of 200 nodes has some 100 KB; this is for
 /// servers that have lost count.

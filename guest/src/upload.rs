@@ -105,10 +105,7 @@ impl<P: Platform> Service<P> {
             url,
             headers,
         };
-        let payload = Payload::Stream {
-            source: body,
-            length,
-        };
+        let payload = Payload::Stream(body);
         let mut refused = match self.platform.send(request, payload).await {
             Ok(response) if matches!(response.status, 200 | 201) => {
                 match self.platform.read_to_end(response.body, REPLY_LIMIT).await {
@@ -197,20 +194,19 @@ impl<P: Platform> Service<P> {
             Some(401) => Some(Duration::ZERO),
             _ => policy::next_wait(state, self.budget, asked, random),
         };
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            self.wait(what, wait, refused.status).await;
+        }
         match (wait, refused.error) {
+            (_, error) if refused.progress == Progress::Unsent => Err(error),
             (
-                Some(wait),
+                Some(_),
                 Error::Unauthenticated(detail)
                 | Error::Throttled(detail)
                 | Error::Unavailable(detail)
                 | Error::InvalidArgument(detail)
                 | Error::Forbidden(detail),
-            ) => {
-                if !wait.is_zero() {
-                    self.wait(what, wait, refused.status).await;
-                }
-                Err(Error::Interrupted(detail))
-            }
+            ) => Err(Error::Interrupted(detail)),
             (_, error) => Err(error),
         }
     }
@@ -225,7 +221,8 @@ impl<P: Platform> Service<P> {
     ) -> Result<Node, Error> {
         let found = match place {
             Place::Create { parent, name } => {
-                self.child(parent, &names::decode(name, self.encoding)).await
+                self.child(parent, &names::decode(name, self.encoding))
+                    .await
             }
             Place::Overwrite { id } => {
                 let call = Call::get(what, self.node_url(id));
@@ -234,7 +231,11 @@ impl<P: Platform> Service<P> {
                     match node.oddity(None) {
                         None => Ok(node.into_node(self.encoding)),
                         Some(
-                            Odd::Kind | Odd::NotAvailable | Odd::Pending | Odd::Elsewhere | Odd::Nameless,
+                            Odd::Kind
+                            | Odd::NotAvailable
+                            | Odd::Pending
+                            | Odd::Elsewhere
+                            | Odd::Nameless,
                         ) => Err(Self::gone(what)),
                     }
                 })
@@ -242,8 +243,10 @@ impl<P: Platform> Service<P> {
         };
         match found {
             Ok(node) if node.kind == Kind::File && node.size == Some(sent.bytes) => {
-                self.platform
-                    .log(Level::Info, &format!("{what}: confirmed after a lost reply"));
+                self.platform.log(
+                    Level::Info,
+                    &format!("{what}: confirmed after a lost reply"),
+                );
                 Ok(node)
             }
             _ => Err(Error::OutcomeUnknown(match error {

@@ -244,7 +244,11 @@ fn instant(text: &str) -> Option<Instant> {
     if !valid {
         return None;
     }
-    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let digits: String = fraction
+        .chars()
+        .chain("000000000".chars())
+        .take(9)
+        .collect();
     Some(Instant {
         seconds: days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second,
         nanoseconds: digits.parse().ok()?,
@@ -280,7 +284,13 @@ mod tests {
             };
             assert_eq!(instant(text), Some(expected), "{text}");
         }
-        for text in ["", "2015-03-17", "2015-03-17T16:04:05", "2015-13-17T16:04:05Z", "x-1-1T0:0:0Z"] {
+        for text in [
+            "",
+            "2015-03-17",
+            "2015-03-17T16:04:05",
+            "2015-13-17T16:04:05Z",
+            "x-1-1T0:0:0Z",
+        ] {
             assert_eq!(instant(text), None, "{text}");
         }
     }
@@ -295,12 +305,27 @@ mod tests {
         for (fields, odd) in [
             (r#""name":"n","kind":"FILE","status":"AVAILABLE""#, None),
             (r#""name":"n","kind":"FOLDER","status":"AVAILABLE""#, None),
-            (r#""name":"n","kind":"ASSET","status":"AVAILABLE""#, Some(Odd::Kind)),
-            (r#""name":"n","kind":"FILE","status":"TRASH""#, Some(Odd::NotAvailable)),
-            (r#""name":"n","kind":"FILE","status":"PENDING""#, Some(Odd::Pending)),
+            (
+                r#""name":"n","kind":"ASSET","status":"AVAILABLE""#,
+                Some(Odd::Kind),
+            ),
+            (
+                r#""name":"n","kind":"FILE","status":"TRASH""#,
+                Some(Odd::NotAvailable),
+            ),
+            (
+                r#""name":"n","kind":"FILE","status":"PENDING""#,
+                Some(Odd::Pending),
+            ),
             (r#""kind":"FILE","status":"AVAILABLE""#, Some(Odd::Nameless)),
-            (r#""name":"","kind":"FILE","status":"AVAILABLE""#, Some(Odd::Nameless)),
-            (r#""isRoot":true,"kind":"FOLDER","status":"AVAILABLE""#, None),
+            (
+                r#""name":"","kind":"FILE","status":"AVAILABLE""#,
+                Some(Odd::Nameless),
+            ),
+            (
+                r#""isRoot":true,"kind":"FOLDER","status":"AVAILABLE""#,
+                None,
+            ),
         ] {
             assert_eq!(oddity(fields), odd, "{fields}");
         }
@@ -313,7 +338,8 @@ mod tests {
     #[test]
     fn content_that_is_missing_is_not_empty_content() {
         let read = |content: &str| {
-            let text = format!(r#"{{"id":"i","name":"n","kind":"FILE","status":"AVAILABLE"{content}}}"#);
+            let text =
+                format!(r#"{{"id":"i","name":"n","kind":"FILE","status":"AVAILABLE"{content}}}"#);
             let node: WireNode<'_> = serde_json::from_str(&text).unwrap();
             let node = node.into_node(Encoding::default());
             (node.size, node.md5)
@@ -339,6 +365,9 @@ mod tests {
         assert_eq!(parse(""), Refusal::default());
         assert_eq!(parse("<html>"), Refusal::default());
         let s3 = parse("<Error><Code>InvalidArgument</Code><Message>Only one</Message></Error>");
-        assert_eq!((s3.code.as_str(), s3.message.as_str()), ("InvalidArgument", "Only one"));
+        assert_eq!(
+            (s3.code.as_str(), s3.message.as_str()),
+            ("InvalidArgument", "Only one")
+        );
     }
 }

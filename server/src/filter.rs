@@ -152,7 +152,7 @@ impl Parser<'_> {
             match self.rest.next() {
                 Some(':') => break,
                 Some(letter) if letter.is_ascii_alphanumeric() || letter == '.' => {
-                    field.push(letter)
+                    field.push(letter);
                 }
                 Some(other) => {
                     return Err(invalid(format!("unexpected '{other}' after '{field}'")));

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use super::bindings::{
-    exports::amazon_drive::backend::{drive, names as wit_names, policy as wit_policy, sync as wit_sync},
+    exports::amazon_drive::backend::{
+        drive, names as wit_names, policy as wit_policy, sync as wit_sync,
+    },
     wasi::clocks::system_clock,
 };
 use crate::{error, lookup, names, policy, read, service, sync, upload, wire};

@@ -52,10 +52,7 @@ async fn until<T>(
 }
 
 impl GuestRemote for Remote {
-    async fn connect(
-        options: Options,
-        cancel: FutureReader<bool>,
-    ) -> Result<drive::Remote, Error> {
+    async fn connect(options: Options, cancel: FutureReader<bool>) -> Result<drive::Remote, Error> {
         let flow = Service::connect(Wasi, options.into());
         let service = Rc::new(until(flow, &mut cancelled(cancel)).await?);
         Ok(drive::Remote::new(Self { service }))

@@ -2,13 +2,7 @@
 //!
 //! This folder is all that knows the WIT bindings.
 
-#[expect(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    reason = "generated; the documentation is in wit/"
-)]
+#[expect(unsafe_code, reason = "generated")]
 mod bindings {
     wit_bindgen::generate!({
         path: "../wit",

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{
     Component,
-    bindings::exports::amazon_drive::backend::{names as wit_names, policy as wit_policy, sync as wit_sync},
+    bindings::exports::amazon_drive::backend::{
+        names as wit_names, policy as wit_policy, sync as wit_sync,
+    },
 };
 use crate::{names, policy, sync};
 
@@ -19,7 +21,9 @@ impl wit_names::Guest for Component {
 
     fn encode(raw: Vec<Vec<u8>>, encoding: wit_names::Encoding) -> Vec<String> {
         let encoding = encoding.into();
-        raw.iter().map(|name| names::encode(name, encoding)).collect()
+        raw.iter()
+            .map(|name| names::encode(name, encoding))
+            .collect()
     }
 
     fn decode(service: Vec<String>, encoding: wit_names::Encoding) -> Vec<Vec<u8>> {

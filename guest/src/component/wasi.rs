@@ -26,6 +26,7 @@ use crate::{
         Platform, Request, Response, Transport, TransportError, TransportErrorKind,
     },
     policy::Progress,
+    service::absolute,
 };
 
 /// What the host gives.
@@ -68,7 +69,7 @@ impl Transport for Wasi {
                 });
                 Some(reader)
             }
-            Payload::Stream { source, .. } => {
+            Payload::Stream(source) => {
                 let (writer, reader) = wit_stream::new();
                 feeder = Some((source, writer));
                 Some(reader)
@@ -186,25 +187,23 @@ async fn feed<S: BodySource>(
 
 /// Points a request at its URL.
 fn address(outgoing: &http::Request, request: &Request) -> Option<()> {
-    let url = url::Url::parse(&request.url).ok()?;
-    let scheme = match url.scheme() {
-        "https" => http::Scheme::Https,
-        "http" => http::Scheme::Http,
-        _ => return None,
+    let url = absolute(&request.url)?;
+    let scheme = match url.scheme_str() {
+        Some("https") => http::Scheme::Https,
+        _ => http::Scheme::Http,
     };
     let method = match request.method {
         Method::Get => http::Method::Get,
         Method::Post => http::Method::Post,
         Method::Put => http::Method::Put,
     };
-    let path = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    };
+    let path = url.path_and_query().map_or("/", |path| path.as_str());
     outgoing.set_method(&method).ok()?;
     outgoing.set_scheme(Some(&scheme)).ok()?;
-    outgoing.set_authority(Some(url.authority())).ok()?;
-    outgoing.set_path_with_query(Some(&path)).ok()
+    outgoing
+        .set_authority(url.authority().map(|it| it.as_str()))
+        .ok()?;
+    outgoing.set_path_with_query(Some(path)).ok()
 }
 
 fn unsendable(message: &str) -> TransportError {
@@ -217,8 +216,8 @@ fn unsendable(message: &str) -> TransportError {
 
 /// What the host says of a request, in words.
 pub(super) fn told(code: &http::ErrorCode) -> TransportError {
-    use http::ErrorCode as E;
     use TransportErrorKind::{BodyCutOff, Denied, Network};
+    use http::ErrorCode as E;
     let (kind, progress, message) = match code {
         E::HttpRequestDenied => (Denied, Progress::Unsent, "this server may not be reached"),
         E::DnsTimeout | E::DnsError(_) | E::DestinationNotFound => {
@@ -228,15 +227,21 @@ pub(super) fn told(code: &http::ErrorCode) -> TransportError {
             (Network, Progress::Unsent, "the server cannot be reached")
         }
         E::ConnectionRefused => (Network, Progress::Unsent, "the server refuses connections"),
-        E::ConnectionTimeout | E::ConnectionLimitReached => {
-            (Network, Progress::Unsent, "no connection came about in time")
-        }
-        E::TlsProtocolError | E::TlsAlertReceived(_) => {
-            (Network, Progress::Unsent, "no encrypted connection came about")
-        }
-        E::TlsCertificateError => {
-            (Network, Progress::Unsent, "the server's certificate is not trusted")
-        }
+        E::ConnectionTimeout | E::ConnectionLimitReached => (
+            Network,
+            Progress::Unsent,
+            "no connection came about in time",
+        ),
+        E::TlsProtocolError | E::TlsAlertReceived(_) => (
+            Network,
+            Progress::Unsent,
+            "no encrypted connection came about",
+        ),
+        E::TlsCertificateError => (
+            Network,
+            Progress::Unsent,
+            "the server's certificate is not trusted",
+        ),
         E::ConnectionTerminated | E::ConnectionWriteTimeout => {
             (Network, Progress::Sent, "the connection broke off")
         }

@@ -82,10 +82,12 @@ impl OAuth {
         // reach the provider are different things.
         let host = self.options.token_url.host_str().unwrap_or_default();
         let unreachable = |why: String| {
-            TokenError::Unavailable(format!("the token of {remote:?} could not be refreshed at {host}: {why}"))
+            TokenError::Unavailable(format!(
+                "the token of {remote:?} could not be refreshed at {host}: {why}"
+            ))
         };
-        let client = http_client(&self.options.http)
-            .map_err(|error| unreachable(error.to_string()))?;
+        let client =
+            http_client(&self.options.http).map_err(|error| unreachable(error.to_string()))?;
         let response = client
             .post(self.options.token_url.clone())
             .form(&form)
@@ -250,7 +252,10 @@ mod tests {
                 }
                 let mut body = vec![0; length];
                 reader.read_exact(&mut body).unwrap();
-                bodies.lock().unwrap().push(String::from_utf8(body).unwrap());
+                bodies
+                    .lock()
+                    .unwrap()
+                    .push(String::from_utf8(body).unwrap());
                 let length = answer.len();
                 write!(stream, "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{answer}").unwrap();
             }
@@ -273,8 +278,7 @@ mod tests {
 
     const EXPIRED: &str =
         r#"{"access_token":"old","refresh_token":"canary-r1","expiry":"2015-01-01T00:00:00Z"}"#;
-    const NEW: &str =
-        r#"{"access_token":"new","refresh_token":"canary-r2","token_type":"bearer","expires_in":3600}"#;
+    const NEW: &str = r#"{"access_token":"new","refresh_token":"canary-r2","token_type":"bearer","expires_in":3600}"#;
 
     #[tokio::test]
     async fn callers_that_wait_together_cause_one_refresh() {
@@ -321,7 +325,10 @@ mod tests {
     async fn refused_grant_is_final_and_a_failing_provider_is_not() {
         let (url, seen) = provider(vec![
             (503, ""),
-            (400, r#"{"error":"invalid_grant","error_description":"canary-r1"}"#),
+            (
+                400,
+                r#"{"error":"invalid_grant","error_description":"canary-r1"}"#,
+            ),
         ]);
         let source = source(url, EXPIRED);
         let first = source.token().await.unwrap_err();
@@ -341,7 +348,10 @@ mod tests {
         let source = source(url, EXPIRED);
         let tokens = futures::future::join_all((0..20).map(|_| source.token())).await;
         for token in tokens {
-            assert!(matches!(token, Err(TokenError::Unavailable(_))), "{token:?}");
+            assert!(
+                matches!(token, Err(TokenError::Unavailable(_))),
+                "{token:?}"
+            );
         }
         assert_eq!(seen.lock().unwrap().len(), 1);
         assert_eq!(source.token().await.unwrap().expose(), "new");
@@ -362,7 +372,10 @@ mod tests {
     #[tokio::test]
     async fn token_that_cannot_be_refreshed_asks_for_a_login() {
         let url = "http://127.0.0.1:9/".parse().unwrap();
-        let source = source(url, r#"{"access_token":"a","expiry":"2015-01-01T00:00:00Z"}"#);
+        let source = source(
+            url,
+            r#"{"access_token":"a","expiry":"2015-01-01T00:00:00Z"}"#,
+        );
         let error = source.token().await.unwrap_err();
         assert!(matches!(error, TokenError::LoginNeeded(_)), "{error:?}");
     }

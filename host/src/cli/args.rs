@@ -13,7 +13,12 @@ use super::env;
 /// folder of yours and needs no configuration; others come from a config file in rclone's
 /// format.
 #[derive(Parser, Debug)]
-#[command(name = "acd", version, disable_version_flag = true, max_term_width = 100)]
+#[command(
+    name = "acd",
+    version,
+    disable_version_flag = true,
+    max_term_width = 100
+)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -166,10 +171,12 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 /// Go's form of a duration, as rclone takes it: numbers with units, or bare seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a time such as 30s, 5m or 1h30m");
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|_| wrong());
-    }
+    let bare;
     let mut rest = text;
+    if text.parse::<f64>().is_ok() {
+        bare = format!("{text}s");
+        rest = &bare;
+    }
     let mut total = Duration::ZERO;
     while !rest.is_empty() {
         let digits = rest
@@ -222,7 +229,11 @@ mod tests {
             ("90", 90.0),
             ("0.5", 0.5),
         ] {
-            assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+            assert_eq!(
+                duration(text),
+                Ok(Duration::from_secs_f64(seconds)),
+                "{text}"
+            );
         }
         for text in ["", "x", "5x", "m", "-5", "-5m", "5m-", "1e400s", "0s", "0"] {
             assert!(duration(text).is_err(), "{text}");

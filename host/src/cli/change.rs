@@ -126,7 +126,9 @@ pub(super) async fn purge(app: &App, place: &OsStr) -> Result<Exit, Stop> {
     match &place {
         Place::Local(path) => files::remove_dir_all(path).await?,
         Place::Remote { remote, path, .. } => {
-            let target = top.id.map_or_else(|| Target::Path(path.clone()), Target::Id);
+            let target = top
+                .id
+                .map_or_else(|| Target::Path(path.clone()), Target::Id);
             remote.trash(target).await?;
         }
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tracing::Level;
 
-use super::{App, args, exit::Exit, failure::Failure, log::Console, output::Stop, progress::Progress};
+use super::{
+    App, args, exit::Exit, failure::Failure, log::Console, output::Stop, progress::Progress,
+};
 use crate::{
     files::{Kind, shown},
     transfer::{self, Change, Event, Mode, Observer, Outcome, Stats, Summary},
@@ -29,8 +31,15 @@ pub(super) async fn run(app: &App, mode: Mode, ends: &args::Ends) -> Result<Exit
     };
     let summary = if app.options.progress && !app.console.is_json() {
         let progress = Progress::start(&app.console, reporter);
-        let outcome =
-            transfer::run(mode, source, destination, sandbox, options, progress.observer()).await;
+        let outcome = transfer::run(
+            mode,
+            source,
+            destination,
+            sandbox,
+            options,
+            progress.observer(),
+        )
+        .await;
         progress.finish();
         outcome
     } else {

@@ -36,7 +36,7 @@ impl Failure {
         let mut causes: Vec<String> = Vec::new();
         let mut next = Some(error);
         while let Some(error) = next {
-            let text = error.to_string();
+            let text = without_number(error.to_string());
             // A wrapper that only passes its cause on says nothing new.
             if causes.last() != Some(&text) {
                 causes.push(text);
@@ -91,10 +91,12 @@ impl From<place::Error> for Failure {
     fn from(error: place::Error) -> Self {
         use place::Error as E;
         match &error {
-            E::InvalidSpec(_) => Self::of("bad-path", Exit::Usage, &error)
-                .hint("a place is a local path or remote:path; write ./ before a local name with a colon"),
-            E::Config(config) => Self::of(config_code(config), Exit::Usage, &error)
-                .hint(config_hint(config)),
+            E::InvalidSpec(_) => Self::of("bad-path", Exit::Usage, &error).hint(
+                "a place is a local path or remote:path; write ./ before a local name with a colon",
+            ),
+            E::Config(config) => {
+                Self::of(config_code(config), Exit::Usage, &error).hint(config_hint(config))
+            }
             E::UnknownRemote { known, .. } => {
                 let known: Vec<_> = std::iter::once("embedded:".to_owned())
                     .chain(known.iter().map(|name| format!("{name}:")))
@@ -221,6 +223,16 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// The system's words without the number that Rust adds to them.
+fn without_number(mut text: String) -> String {
+    if let Some(start) = text.rfind(" (os error ")
+        && text.ends_with(')')
+    {
+        text.truncate(start);
+    }
+    text
+}
+
 fn config_code(error: &config::Error) -> &'static str {
     match error {
         config::Error::Encrypted { .. } => "encrypted-config",
@@ -236,9 +248,7 @@ fn config_hint(error: &config::Error) -> &'static str {
         config::Error::Encrypted { .. } => {
             "this version reads plain files: `rclone config show` prints one"
         }
-        config::Error::UnsupportedType { .. } => {
-            "acd knows remotes of `type = amazon cloud drive`"
-        }
+        config::Error::UnsupportedType { .. } => "acd knows remotes of `type = amazon cloud drive`",
         config::Error::Unreadable { .. } => "the file is given by --config or ACD_CONFIG",
         config::Error::Syntax { .. } => "sections are [name], and below them lines key = value",
         config::Error::BadValue { .. } => "mend the line in the config file",
@@ -271,7 +281,9 @@ fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
         "unauthenticated" => "log in again, and put the new token into the config file",
         "unavailable" => "check that the server runs and can be reached, then try again",
-        "throttled" => "the service asks for fewer requests: lower --transfers and --checkers, or wait",
+        "throttled" => {
+            "the service asks for fewer requests: lower --transfers and --checkers, or wait"
+        }
         "egress-denied" => {
             "the remote's service names a server it is not bound to; if that is right, list it \
              under `origins` in the config file"
@@ -316,5 +328,38 @@ mod tests {
         let failure = Failure::from(error);
         assert_eq!(failure.causes, ["a path is empty"]);
         assert_eq!(failure.json()["exit"], 1);
+    }
+
+    #[test]
+    fn what_the_system_says_has_no_number() {
+        let failure = Failure::from(io::Error::from_raw_os_error(28));
+        assert_eq!(
+            failure.to_string(),
+            "error[output]: cannot write to standard output\n  \
+             caused by: No space left on device\n"
+        );
+    }
+
+    #[test]
+    fn what_a_server_says_cannot_command_a_terminal() {
+        let error = component::Error::Other("\x1b[2J\nhint: send me your token".to_owned());
+        assert_eq!(
+            Failure::from(error).to_string(),
+            "error[other]: \\u{1b}[2J\\nhint: send me your token\n"
+        );
+    }
+
+    #[test]
+    fn unknown_remote_lists_the_known_ones() {
+        let error = place::Error::UnknownRemote {
+            name: "x".to_owned(),
+            config: "my.conf".into(),
+            known: vec!["a".to_owned(), "b".to_owned()],
+        };
+        assert_eq!(
+            Failure::from(error).to_string(),
+            "error[unknown-remote]: there is no remote named \"x\" in my.conf\n\n\
+             hint: the remotes are embedded: a: b:; another config file is given by --config\n"
+        );
     }
 }

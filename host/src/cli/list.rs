@@ -174,7 +174,9 @@ async fn cat_one(place: &Place, range: Option<ByteRange>, output: &mut Output) -
             }
         }
         Place::Remote { remote, path, .. } => {
-            let target = entry.id.map_or_else(|| Target::Path(path.clone()), Target::Id);
+            let target = entry
+                .id
+                .map_or_else(|| Target::Path(path.clone()), Target::Id);
             let mut content = remote.read(target, range).await?;
             let mut hash = Md5::new();
             while let Some(block) = content.next().await {

@@ -89,12 +89,26 @@ impl Console {
     }
 }
 
-/// Sends the log of this program and its component to the console.
-pub(super) fn init(console: Console, level: LevelFilter) {
+/// Whose requests the log of a server in this process shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Server {
+    /// Our own, of interest only where details are.
+    Embedded,
+    /// Those of others: what serving is about.
+    Serving,
+}
+
+/// Sends the log of this program, its component and its server to the console.
+pub(super) fn init(console: Console, level: LevelFilter, server: Server) {
+    let requests = match server {
+        Server::Serving => LevelFilter::INFO,
+        Server::Embedded if level >= LevelFilter::DEBUG => LevelFilter::INFO,
+        Server::Embedded => LevelFilter::WARN,
+    };
     // What libraries say in detail is about them and may quote requests.
     let ours = Targets::new()
         .with_target("acd", level)
-        .with_target("amazon_drive_server", level.min(LevelFilter::INFO))
+        .with_target("amazon_drive_server", level.min(requests))
         .with_default(level.min(LevelFilter::ERROR));
     // Fails where a test has set one already, and then that one is meant.
     let _ = tracing_subscriber::registry()
@@ -118,7 +132,8 @@ impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut message = Message(String::new());
         event.record(&mut message);
-        self.0.line(*event.metadata().level(), &message.0);
+        self.0
+            .line(*event.metadata().level(), message.0.trim_start());
     }
 }
 
@@ -204,7 +219,11 @@ mod tests {
 
     #[test]
     fn message_cannot_break_its_line_or_command_a_terminal() {
-        let line = text(datetime!(2026-11-24 9:05:07 UTC), Level::INFO, "a\n\x1b[31mé");
+        let line = text(
+            datetime!(2026-11-24 9:05:07 UTC),
+            Level::INFO,
+            "a\n\x1b[31mé",
+        );
         assert_eq!(line, "2026/11/24 09:05:07 INFO  : a\\n\\u{1b}[31mé");
     }
 

@@ -49,7 +49,11 @@ pub fn main() -> ExitCode {
         return end(&console, version());
     }
     let level = log::level(cli.global.quiet, cli.global.verbose);
-    log::init(console.clone(), level);
+    let server = match cli.command {
+        Command::Serve(_) => log::Server::Serving,
+        _ => log::Server::Embedded,
+    };
+    log::init(console.clone(), level, server);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -104,10 +108,14 @@ async fn run(cli: Cli, console: Console) -> Result<Exit, Stop> {
     tokio::select! {
         outcome = app.command(&cli.command) => outcome,
         Ok(()) = tokio::signal::ctrl_c() => {
-            let what = "interrupted; files that were on their way are not there";
-            Err(Failure::new("interrupted", Exit::Interrupted, what)
-                .hint("run it again: what is done already is not done twice")
-                .into())
+            let failure = Failure::new("interrupted", Exit::Interrupted, "interrupted");
+            Err(Stop::Failed(match cli.command {
+                Command::Copy(_) | Command::Sync(_) => failure.hint(
+                    "files that were on their way are not there; run it again: what is done \
+                     already is not done twice",
+                ),
+                _ => failure,
+            }))
         }
     }
 }
@@ -182,8 +190,13 @@ impl App {
 
     /// Tells of an item that failed while others go on.
     fn item_failed(&self, item: &str, failure: &Failure) -> Exit {
-        let line = format!("{}: {}", crate::files::shown(item), failure.line());
-        self.console.line(Level::ERROR, &line);
+        let item = crate::files::shown(item).to_string();
+        let line = failure.line();
+        if line.contains(&item) {
+            self.console.line(Level::ERROR, &line);
+        } else {
+            self.console.line(Level::ERROR, &format!("{item}: {line}"));
+        }
         failure.exit
     }
 

@@ -217,7 +217,7 @@ impl Bars {
     fn new(console: &Console) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let around = all.clone();
-        console.set_around(Some(Box::new(move |write| around.suspend(|| write()))));
+        console.set_around(Some(Box::new(move |write| around.suspend(write))));
         Self {
             total: all.add(ProgressBar::new(0).with_style(style(TOTAL))),
             files: Vec::new(),

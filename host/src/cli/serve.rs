@@ -3,7 +3,12 @@
 use amazon_drive_server::{Options, Server};
 use tracing::Level;
 
-use super::{App, args, exit::Exit, failure::Failure, output::{Output, Stop}};
+use super::{
+    App, args,
+    exit::Exit,
+    failure::Failure,
+    output::{Output, Stop},
+};
 use crate::files::shown;
 
 /// Serves until interrupted.

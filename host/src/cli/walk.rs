@@ -1,8 +1,6 @@
 //! What lies below a place, wherever that is.
 
-use std::{
-    collections::VecDeque, os::unix::ffi::OsStrExt as _, sync::Arc, time::SystemTime,
-};
+use std::{collections::VecDeque, os::unix::ffi::OsStrExt as _, sync::Arc, time::SystemTime};
 
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::mpsc;
@@ -75,7 +73,7 @@ pub(super) async fn look_at_folder(place: &Place) -> Result<Entry, Failure> {
         Some(entry) if entry.kind == files::Kind::Folder => Ok(entry),
         Some(_) => Err(Failure::new(
             "not-a-folder",
-            Exit::FolderNotFound,
+            Exit::Lasting,
             format!("not a folder: {}", place.shown()),
         )),
         None => Err(Failure::not_found(&place.shown(), Exit::FolderNotFound)),
@@ -126,7 +124,11 @@ enum Batches {
 
 impl Folder {
     /// Opens a folder; `path` is what its entries' paths start with.
-    pub(super) async fn open(entry: &Entry, path: String, sandbox: Sandbox) -> Result<Self, Failure> {
+    pub(super) async fn open(
+        entry: &Entry,
+        path: String,
+        sandbox: Sandbox,
+    ) -> Result<Self, Failure> {
         let batches = match &entry.place {
             Place::Local(folder) => Batches::Local(files::list(folder)),
             Place::Remote { remote, path, .. } => {
@@ -195,13 +197,16 @@ impl Folder {
 
 /// All that lies below a folder.
 pub(super) struct Below {
-    found: mpsc::Receiver<Result<Vec<Entry>, (String, Failure)>>,
+    found: mpsc::Receiver<Found>,
 }
 
+/// Entries of one folder; or an error with the path of the folder it is about, of which
+/// no more entries come.
+type Found = Result<Vec<Entry>, (String, Failure)>;
+
 impl Below {
-    /// The next entries, of any one folder; an error with the path of the folder it is
-    /// about, which is then left out; `None` at the end.
-    pub(super) async fn next(&mut self) -> Option<Result<Vec<Entry>, (String, Failure)>> {
+    /// The next entries, of any folder; `None` at the end.
+    pub(super) async fn next(&mut self) -> Option<Found> {
         self.found.recv().await
     }
 }
@@ -257,7 +262,7 @@ async fn visit(
     folder: Entry,
     pace: Pace,
     sandbox: Sandbox,
-    send: Arc<mpsc::Sender<Result<Vec<Entry>, (String, Failure)>>>,
+    send: Arc<mpsc::Sender<Found>>,
 ) -> Vec<Entry> {
     let mut folders = Vec::new();
     let shown = if folder.path.is_empty() {

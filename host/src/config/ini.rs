@@ -124,7 +124,10 @@ mod tests {
     #[test]
     fn last_of_several_values_counts() {
         let text = "[a]\nk = 1\n[b]\nk = 2\n[a]\nk = 3\nl = 4";
-        let (k, l) = (("k".to_owned(), "3".to_owned(), 6), ("l".to_owned(), "4".to_owned(), 7));
+        let (k, l) = (
+            ("k".to_owned(), "3".to_owned(), 6),
+            ("l".to_owned(), "4".to_owned(), 7),
+        );
         assert_eq!(pairs(text), [k, l]);
     }
 

@@ -182,7 +182,10 @@ mod tests {
             "the remote \"b\" is of type \"s3\" (my.conf)"
         );
         let error = config.bad_value("a", "client_secret", "it is odd");
-        assert!(error.to_string().contains("in line 6 of my.conf"), "{error}");
+        assert!(
+            error.to_string().contains("in line 7 of my.conf"),
+            "{error}"
+        );
     }
 
     #[test]

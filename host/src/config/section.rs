@@ -163,7 +163,10 @@ mod tests {
 
     #[test]
     fn endpoint_gets_its_trailing_slash() {
-        for text in ["http://127.0.0.1:1/drive/v1", "http://127.0.0.1:1/drive/v1/"] {
+        for text in [
+            "http://127.0.0.1:1/drive/v1",
+            "http://127.0.0.1:1/drive/v1/",
+        ] {
             let remote = parse(&[("endpoint", text)]).unwrap();
             assert_eq!(remote.endpoint.as_str(), "http://127.0.0.1:1/drive/v1/");
             assert!(!remote.is_amazon);
@@ -182,7 +185,10 @@ mod tests {
         ] {
             let error = parse(&[(key, value)]).unwrap_err();
             let text = format!("{error} {error:?}");
-            assert!(text.contains(key) && text.contains("line 1 of my.conf"), "{text}");
+            assert!(
+                text.contains(key) && text.contains("line 1 of my.conf"),
+                "{text}"
+            );
             assert!(!text.contains("canary"), "{text}");
         }
         let secret = parse(&[("client_secret", "canary")]).unwrap();

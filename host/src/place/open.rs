@@ -292,10 +292,7 @@ pub async fn open(text: &OsStr, context: &Context) -> Result<Place, Error> {
         Spec::Remote { name, path } => {
             let remote = context.remote(&name).await?;
             let sandbox = remote.sandbox();
-            let path = sandbox
-                .from_display(path)
-                .await
-                .map_err(Error::Component)?;
+            let path = sandbox.from_display(path).await.map_err(Error::Component)?;
             let names = sandbox
                 .display(path.clone())
                 .await

@@ -13,7 +13,7 @@ use super::{
     side::{Decider, Entry, Side, Spot},
 };
 use crate::{
-    component::{self, NameRule, NodePath},
+    component::{NameRule, NodePath},
     files::{self, Kind},
     place::Place,
 };
@@ -100,13 +100,7 @@ fn side(place: Place) -> Arc<dyn Side> {
 /// What a place is, following links; `None` where nothing is.
 async fn look_at(place: &Place) -> Result<Option<Entry>, Error> {
     match side(place.clone()).stat(&Spot::base(None)).await {
-        Err(
-            Error::Local(files::Error::NotADirectory { .. })
-            | Error::Remote {
-                source: component::Error::NotAFolder(_),
-                ..
-            },
-        ) => Err(Error::NotAFolder {
+        Err(error) if error.is_not_a_folder() => Err(Error::NotAFolder {
             path: place.shown(),
         }),
         found => found,
@@ -172,7 +166,7 @@ async fn related(a: &Place, b: &Place, decider: &dyn Decider) -> Result<Relation
         ) if remote_a.root_id() == remote_b.root_id() => {
             let undecided = |source| Error::Undecided {
                 path: shown.clone(),
-                source,
+                source: Box::new(source),
             };
             let keys = async |path: &NodePath| {
                 decider

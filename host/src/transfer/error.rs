@@ -85,7 +85,7 @@ pub enum Error {
         /// The file or folder.
         path: String,
         /// Why.
-        source: component::Error,
+        source: Box<component::Error>,
     },
     /// The component did not decide what to do in a folder.
     #[error("no plan for {path}")]
@@ -93,7 +93,7 @@ pub enum Error {
         /// The folder.
         path: String,
         /// Why.
-        source: component::Error,
+        source: Box<component::Error>,
     },
     /// The component's decisions about a folder contradict what they are about. Nothing
     /// of them was carried out.
@@ -125,7 +125,7 @@ impl Error {
                 files::Error::ChangedWhileReading { .. } | files::Error::Mismatch { .. },
             ) => Severity::Temporary,
             Self::Local(files::Error::NoSpace { .. }) => Severity::Fatal,
-            Self::Remote { source, .. } | Self::Undecided { source, .. } => match source {
+            Self::Remote { source, .. } | Self::Undecided { source, .. } => match **source {
                 component::Error::Throttled(_)
                 | component::Error::Unavailable(_)
                 | component::Error::Interrupted(_)
@@ -162,21 +162,21 @@ impl Error {
     /// What a call to a remote failed with.
     pub(super) fn of_remote(&self) -> Option<&component::Error> {
         match self {
-            Self::Remote { source, .. } => Some(source),
+            Self::Remote { source, .. } => Some(&**source),
             _ => None,
         }
     }
 
     /// Whether it says that nothing is there.
     pub(super) fn is_not_found(&self) -> bool {
-        matches!(
-            self,
-            Self::Local(files::Error::NotFound { .. })
-                | Self::Remote {
-                    source: component::Error::NotFound(_),
-                    ..
-                }
-        )
+        matches!(self, Self::Local(files::Error::NotFound { .. }))
+            || matches!(self.of_remote(), Some(component::Error::NotFound(_)))
+    }
+
+    /// Whether it says that something on the way is a file.
+    pub(super) fn is_not_a_folder(&self) -> bool {
+        matches!(self, Self::Local(files::Error::NotADirectory { .. }))
+            || matches!(self.of_remote(), Some(component::Error::NotAFolder(_)))
     }
 
     /// Whether the same call, made again, may end otherwise.
@@ -185,7 +185,7 @@ impl Error {
             self,
             Self::Remote { source, .. } | Self::Undecided { source, .. }
                 if matches!(
-                    source,
+                    **source,
                     component::Error::Unavailable(_)
                         | component::Error::Interrupted(_)
                         | component::Error::OutcomeUnknown(_)
@@ -230,7 +230,7 @@ mod tests {
         let remote = Error::Remote {
             action: "list",
             path: "drive:a".to_owned(),
-            source: component::Error::Other("no idea".to_owned()),
+            source: Box::new(component::Error::Other("no idea".to_owned())),
         };
         assert_eq!(
             chain(&Error::from(local)),
@@ -244,7 +244,7 @@ mod tests {
         let remote = |source| Error::Remote {
             action: "write",
             path: String::new(),
-            source,
+            source: Box::new(source),
         };
         let detail = component::Detail::default;
         let full = files::Error::NoSpace { path: "a".into() };

@@ -152,7 +152,7 @@ impl Run {
                 outcome => {
                     return outcome.map_err(|source| Error::Undecided {
                         path: folder.label.clone(),
-                        source,
+                        source: Box::new(source),
                     });
                 }
             }

@@ -59,7 +59,7 @@ impl Drive {
         move |source| Error::Remote {
             action,
             path: path.clone(),
-            source,
+            source: Box::new(source),
         }
     }
 }

@@ -223,3 +223,21 @@ fn not_stored(error: io::Error) -> ApiError {
 /// A client that sends nothing for so long is gone: nothing else would ever end its
 /// upload, and slow disks at the other end take seconds.
 const SILENCE: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn full_disk_is_told_as_a_used_up_plan() {
+        let reply = not_stored(io::ErrorKind::StorageFull.into()).into_response();
+        assert_eq!(reply.status(), StatusCode::FORBIDDEN);
+        let body = axum::body::to_bytes(reply.into_body(), 1000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["code"], "NO_ACTIVE_SUBSCRIPTION_FOUND");
+        let reply = not_stored(io::ErrorKind::PermissionDenied.into()).into_response();
+        assert_eq!(reply.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

@@ -108,7 +108,7 @@ impl Objects {
                 match self.store.delete(&location(&object)).await {
                     Ok(()) | Err(object_store::Error::NotFound { .. }) => deleted.push(object),
                     Err(error) => {
-                        tracing::warn!(target: "amazon_drive_server", %error, "object was not deleted")
+                        tracing::warn!(target: "amazon_drive_server", %error, "object was not deleted");
                     }
                 }
             }
@@ -134,27 +134,24 @@ fn path(content: &Path, object: &str) -> PathBuf {
     content.join(location(object).as_ref())
 }
 
-/// Creates `content` with all its folders, durable before the last of them appears.
+/// Creates the folders of `content`. The last of them appears, and says that all are there,
+/// when the others are durable.
 fn create_folders(content: &Path) -> io::Result<()> {
-    const DIGITS: &str = "0123456789abcdef";
-    if content.join("f/f").is_dir() {
+    let folder = |first: u8, second: u8| content.join(format!("{first:x}/{second:x}"));
+    let create = |path: PathBuf| DirBuilder::new().recursive(true).mode(0o700).create(path);
+    let last = folder(15, 15);
+    if last.is_dir() {
         return Ok(());
     }
-    for first in DIGITS.chars() {
-        let outer = content.join(first.to_string());
-        for second in DIGITS.chars() {
-            if (first, second) == ('f', 'f') {
-                sync_folder(&outer)?;
-                sync_folder(content)?;
-            }
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(outer.join(second.to_string()))?;
-        }
-        sync_folder(&outer)?;
+    let all = (0..16).flat_map(|first| (0..16).map(move |second| folder(first, second)));
+    all.filter(|path| *path != last).try_for_each(create)?;
+    // All created first: a file system with a journal then waits once and not each time.
+    for first in 0..16 {
+        sync_folder(&content.join(format!("{first:x}")))?;
     }
-    Ok(())
+    sync_folder(content)?;
+    create(last)?;
+    sync_folder(&content.join("f"))
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

@@ -199,3 +199,88 @@ impl Drop for Name {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::content::Objects;
+
+    /// The files with staged names, and the objects.
+    fn names(dir: &Path) -> (usize, usize) {
+        fn files(folder: &Path) -> usize {
+            let entries = fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().path());
+            entries
+                .map(|path| if path.is_dir() { files(&path) } else { 1 })
+                .sum()
+        }
+        let locks = 1;
+        (
+            files(&dir.join("staging")) - locks,
+            files(&dir.join("content")),
+        )
+    }
+
+    fn objects(dir: &Path) -> Objects {
+        let (staging, content) = (dir.join("staging"), dir.join("content"));
+        fs::create_dir(&staging).unwrap();
+        fs::create_dir(&content).unwrap();
+        Objects::open(&content, Staging::create(&staging, &content).unwrap()).unwrap()
+    }
+
+    async fn stored(objects: &Objects) -> Stored {
+        let mut upload = objects.upload();
+        upload.write(Bytes::from_static(b"hello ")).await.unwrap();
+        upload.write(Bytes::from_static(b"world")).await.unwrap();
+        upload.finish().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn object_lives_or_dies_with_its_transaction() {
+        let dir = tempfile::tempdir().unwrap();
+        let objects = objects(dir.path());
+        let done = stored(&objects).await;
+        assert_eq!(
+            (done.size(), done.md5()),
+            (11, "5eb63bbbe01eeed093cb22bb8f5acdc3")
+        );
+        assert_eq!(names(dir.path()), (1, 1), "both names until it is decided");
+        done.settle(Fate::Done);
+        assert_eq!(names(dir.path()), (0, 1));
+        stored(&objects).await.settle(Fate::Undone);
+        assert_eq!(names(dir.path()), (0, 1));
+        drop(stored(&objects).await);
+        assert_eq!(names(dir.path()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn object_of_unknown_fate_is_left_to_the_sweep() {
+        let dir = tempfile::tempdir().unwrap();
+        let objects = objects(dir.path());
+        let stored = stored(&objects).await;
+        let object = stored.object().to_owned();
+        stored.settle(Fate::Unknown);
+        drop(objects);
+        assert_eq!(names(dir.path()), (1, 1));
+        let debris = Staging::debris(&dir.path().join("staging")).unwrap();
+        assert_eq!(debris.len(), 1);
+        assert_eq!(debris[0].objects().unwrap(), [object]);
+    }
+
+    #[tokio::test]
+    async fn dropped_upload_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let objects = objects(dir.path());
+        let mut upload = objects.upload();
+        for _ in 0..3 {
+            upload.write(Bytes::from(vec![1; 300_000])).await.unwrap();
+        }
+        // Whatever is still being written is waited for here.
+        drop(upload.take_staged().await.unwrap());
+        drop(upload);
+        assert_eq!(names(dir.path()), (0, 0));
+    }
+}

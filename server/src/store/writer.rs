@@ -229,7 +229,7 @@ async fn attempt(connection: &mut SqliteConnection, batch: &mut [Box<dyn Queued>
             match applied {
                 Applied::Done => execute(connection, "RELEASE mutation").await?,
                 Applied::Refused => {
-                    execute(connection, "ROLLBACK TO mutation; RELEASE mutation").await?
+                    execute(connection, "ROLLBACK TO mutation; RELEASE mutation").await?;
                 }
                 // The transaction may be gone: what ran on after that would not be in any.
                 Applied::Failed => {}

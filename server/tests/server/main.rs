@@ -1,5 +1,7 @@
 //! The server over real HTTP, through its public interface only.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod auth;
 mod common;
 mod content;

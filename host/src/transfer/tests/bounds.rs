@@ -74,7 +74,7 @@ async fn listing_waits_while_enough_files_wait_for_transfers() {
 #[tokio::test]
 async fn very_large_folder_is_planned_in_slices_and_nothing_is_missed() {
     let count = 5 * SLICE + 17;
-    let name = |i: usize| format!("{}{i}", if i % 2 == 0 { "File" } else { "file" });
+    let name = |i: usize| format!("{}{i}", ["File", "file"][i % 2]);
     for rule in [NameRule::Exact, NameRule::IgnoreCase] {
         let source = Arc::new(place(rule, (0..count).map(name)));
         // One in ten is missing, one in ten too much, and all are spelled in capitals

@@ -385,6 +385,6 @@ fn remote(path: &str, source: component::Error) -> Error {
     Error::Remote {
         action: "use",
         path: path.to_owned(),
-        source,
+        source: Box::new(source),
     }
 }

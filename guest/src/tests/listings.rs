@@ -1,0 +1,159 @@
+//! Listings: all of a folder, each node once, or an error.
+
+use std::rc::Rc;
+
+use super::{ROOT, file, folder, node, page, path, run, script::Reply, service};
+use crate::{
+    error::Error, listing::Listing, lookup::Target, platform::Level, service::Service,
+    tests::script::Script,
+};
+
+const FIRST: &str = "GET https://m.example/drive/v1/nodes?filters=parents%3AP&limit=200";
+
+fn second(token: &str) -> String {
+    format!("{FIRST}&startToken={token}")
+}
+
+/// Lists the folder `P` to the end; the answer is the ids.
+fn list(replies: Vec<Reply>) -> (Result<Vec<String>, Error>, Rc<Service<Script>>) {
+    let service = Rc::new(service(replies));
+    let outcome = run(async {
+        let target = Target::Id("P".to_owned());
+        let mut listing = Listing::open(Rc::clone(&service), &target).await?;
+        let mut ids = Vec::new();
+        while let Some(nodes) = listing.next_page().await? {
+            ids.extend(nodes.into_iter().map(|node| node.id));
+        }
+        assert_eq!(listing.next_page().await, Ok(None));
+        Ok(ids)
+    });
+    (outcome, service)
+}
+
+#[test]
+fn pages_are_followed_to_the_last() {
+    let (ids, service) = list(vec![
+        page(
+            &[file("1", "a", "P", 1), folder("2", "b", "P")],
+            Some("t-1"),
+        ),
+        page(&[], Some("t-2")),
+        page(&[file("3", "c", "P", 1)], None),
+    ]);
+    assert_eq!(ids.unwrap(), ["1", "2", "3"]);
+    service
+        .platform
+        .assert_requests(&[FIRST, &second("t-1"), &second("t-2")]);
+}
+
+#[test]
+fn expired_page_token_starts_anew_and_shows_each_node_once() {
+    let expired = || Reply::json(400, r#"{"logref":"x","message":"Next token is expired"}"#);
+    let (ids, service) = list(vec![
+        page(&[file("1", "a", "P", 1)], Some("t-1")),
+        expired(),
+        page(
+            &[file("1", "a", "P", 1), file("2", "b", "P", 1)],
+            Some("t-2"),
+        ),
+        page(&[file("3", "c", "P", 1)], None),
+    ]);
+    assert_eq!(ids.unwrap(), ["1", "2", "3"]);
+    service
+        .platform
+        .assert_requests(&[FIRST, &second("t-1"), FIRST, &second("t-2")]);
+
+    let mut replies = Vec::new();
+    for _ in 0..4 {
+        replies.push(page(&[file("1", "a", "P", 1)], Some("t")));
+        replies.push(expired());
+    }
+    let (ids, _) = list(replies);
+    assert!(matches!(ids, Err(Error::Unavailable(_))), "{ids:?}");
+}
+
+#[test]
+fn lost_page_is_an_error_and_not_the_end() {
+    let mut replies = vec![page(&[file("1", "a", "P", 1)], Some("t-1"))];
+    replies.extend((0..4).map(|_| Reply::json(502, "")));
+    let (ids, _) = list(replies);
+    assert!(matches!(ids, Err(Error::Unavailable(_))), "{ids:?}");
+}
+
+#[test]
+fn page_that_leads_to_itself_is_an_error() {
+    let (ids, _) = list(vec![
+        page(&[file("1", "a", "P", 1)], Some("t")),
+        page(&[file("2", "b", "P", 1)], Some("t")),
+    ]);
+    assert!(matches!(ids, Err(Error::Protocol(_))), "{ids:?}");
+}
+
+#[test]
+fn odd_nodes_are_left_out_and_named() {
+    let odd = |id: &str, kind: &str, name: &str, parent: &str, status: &str| {
+        node(id, name, parent, kind, "").replace("AVAILABLE", status)
+    };
+    let (ids, service) = list(vec![page(
+        &[
+            odd("pending", "FILE", "a", "P", "PENDING"),
+            odd("trashed", "FILE", "b", "P", "TRASH"),
+            odd("asset", "ASSET", "c", "P", "AVAILABLE"),
+            odd("bogus", "FILE", "d", "Q", "AVAILABLE"),
+            odd("nameless", "FILE", "", "P", "AVAILABLE"),
+            file("good", "e", "P", 1),
+            file("good", "e", "P", 1),
+        ],
+        None,
+    )]);
+    assert_eq!(ids.unwrap(), ["good"]);
+    let log = service.platform.log.borrow();
+    for id in ["asset", "bogus", "nameless"] {
+        let named = |(level, line): &(Level, String)| *level == Level::Warn && line.contains(id);
+        assert!(log.iter().any(named), "{id} in {log:?}");
+    }
+}
+
+#[test]
+fn folder_is_empty_only_if_it_is_one() {
+    let (ids, service) = list(vec![
+        page(&[], None),
+        Reply::json(200, &folder("P", "p", ROOT)),
+    ]);
+    assert_eq!(ids.unwrap(), Vec::<String>::new());
+    service
+        .platform
+        .assert_requests(&[FIRST, "GET https://m.example/drive/v1/nodes/P"]);
+
+    let (ids, _) = list(vec![
+        page(&[], None),
+        Reply::json(200, &file("P", "p", ROOT, 1)),
+    ]);
+    assert!(matches!(ids, Err(Error::NotAFolder(_))), "{ids:?}");
+    let trashed = folder("P", "p", ROOT).replace("AVAILABLE", "TRASH");
+    for gone in [Reply::json(404, ""), Reply::json(200, &trashed)] {
+        let (ids, _) = list(vec![page(&[], None), gone]);
+        assert!(matches!(ids, Err(Error::NotFound(_))), "{ids:?}");
+    }
+}
+
+#[test]
+fn names_are_decoded() {
+    let service = Rc::new(service(vec![page(&[file("1", "a／b", "P", 1)], None)]));
+    let nodes = run(async {
+        let target = Target::Id("P".to_owned());
+        let mut listing = Listing::open(Rc::clone(&service), &target).await?;
+        listing.next_page().await
+    });
+    assert_eq!(nodes.unwrap().unwrap()[0].name, b"a/b");
+}
+
+#[test]
+fn listing_by_path_finds_the_folder_first() {
+    let service = Rc::new(service(vec![page(&[folder("P", "p", ROOT)], None)]));
+    let listing = run(Listing::open(Rc::clone(&service), &Target::Path(path("p"))));
+    assert!(listing.is_ok());
+    service.platform.assert_requests(&[
+        "GET https://m.example/drive/v1/nodes?filters=parents%3A%22RRjt6JR7QF%5C-O1GM3auqWKw%22+AND+name%3A%22p%22",
+    ]);
+}
