@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_before_1970_and_beyond_the_clock_are_told_as_well_as_they_can() {
+    fn moments_before_1970_and_beyond_the_clock_are_told() {
         let at = |seconds, nanoseconds| {
             time(&Instant {
                 seconds,
@@ -202,6 +202,6 @@ mod tests {
         assert_eq!(at(1, 500), epoch + Duration::new(1, 500));
         assert_eq!(at(-2, 0), epoch - Duration::from_secs(2));
         assert_eq!(at(-2, 1), epoch - Duration::from_secs(2) + Duration::from_nanos(1));
-        assert_eq!(at(i64::MAX, 999_999_999), epoch);
+        assert_eq!(at(i64::MIN, 0), epoch);
     }
 }

@@ -189,6 +189,16 @@ impl Context {
                 known: config.names().map(str::to_owned).collect(),
             });
         };
+        let encoding = match &remote.encoding {
+            Some(words) => match self.sandbox().await?.parse_encoding(words).await {
+                Ok(encoding) => encoding,
+                Err(component::Error::Other(why)) => {
+                    return Err(config.bad_value(name, "encoding", why).into());
+                }
+                Err(error) => return Err(Error::Component(error)),
+            },
+            None => Encoding::default(),
+        };
         let mut http = self.options.http.clone();
         http.ca_certificates.extend(remote.ca_cert.clone());
         let Some(token) = remote.token.clone() else {
@@ -211,16 +221,6 @@ impl Context {
             ..Settings::default()
         };
         let sandbox = self.start(name, settings, &origins(&remote)).await?;
-        let encoding = match &remote.encoding {
-            Some(words) => match sandbox.parse_encoding(words).await {
-                Ok(encoding) => encoding,
-                Err(component::Error::Other(why)) => {
-                    return Err(config.bad_value(name, "encoding", why).into());
-                }
-                Err(error) => return Err(Error::Component(error)),
-            },
-            None => Encoding::default(),
-        };
         self.connect(name, &sandbox, remote.endpoint.as_str(), encoding)
             .await
     }
@@ -306,5 +306,53 @@ pub async fn open(text: &OsStr, context: &Context) -> Result<Place, Error> {
                 shown,
             })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remote(lines: &str) -> RemoteConfig {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("my.conf");
+        std::fs::write(
+            &path,
+            format!("[drive]\ntype = amazon cloud drive\n{lines}\n"),
+        )
+        .unwrap();
+        let config = Config::read(&path, true).unwrap();
+        config.remote("drive").unwrap().unwrap()
+    }
+
+    #[test]
+    fn only_amazons_own_services_may_see_its_token() {
+        use Access::{Anonymous, Credentials};
+        let remote = remote("");
+        assert_eq!(
+            origins(&remote),
+            [
+                ("https://drive.amazonaws.com", Credentials),
+                ("https://cdws.*.amazonaws.com", Credentials),
+                ("https://*.drive.amazonaws.com", Credentials),
+                ("https://*.amazonaws.com", Anonymous),
+            ]
+        );
+    }
+
+    #[test]
+    fn another_service_is_bound_to_its_endpoint_and_what_the_config_lists() {
+        let remote = remote(
+            "endpoint = http://127.0.0.1:81/drive/v1\norigins = https://content.example, http://[::1]:82",
+        );
+        assert_eq!(
+            origins(&remote),
+            [("http://127.0.0.1:81/drive/v1/", Access::Credentials)]
+        );
+        let origin = |text| Origin::parse(text, Access::Credentials).unwrap();
+        assert_eq!(
+            remote.origins,
+            [origin("https://content.example"), origin("http://[::1]:82")]
+        );
     }
 }

@@ -141,7 +141,7 @@ pub enum Outcome {
     Created,
     /// Sent over one that differed.
     Overwritten,
-    /// Sent, the answer was lost, and a look at the destination found it whole.
+    /// Sent without a clear answer, and a look at the destination found it whole.
     Confirmed,
 }
 

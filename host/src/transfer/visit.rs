@@ -41,19 +41,19 @@ pub(super) async fn visit(
 ) -> Result<Visited, Error> {
     let (destination, mut slices) = match visit {
         Visit::New { exists } => {
-            let destination = prepare(run, source, destination, exists).await?;
-            let slices = list(run, source, &destination, exists).await?;
+            let (destination, is_new) = prepare(run, source, destination, exists).await?;
+            let slices = list(run, source, &destination, is_new).await?;
             (destination, slices)
         }
         Visit::File { exists, file } => {
-            let destination = prepare(run, source, destination, exists).await?;
-            let there = if exists {
+            let (destination, is_new) = prepare(run, source, destination, exists).await?;
+            let there = if is_new {
+                None
+            } else {
                 let own = run.destination.own_name(&file.name);
                 let shown = files::shown(OsStr::from_bytes(&own)).to_string();
                 let spot = destination.child(&own, None, shown);
                 run.patiently(|| run.destination.stat(&spot)).await?
-            } else {
-                None
             };
             (destination, Slices::single(file, there))
         }
@@ -70,39 +70,43 @@ pub(super) async fn visit(
     })
 }
 
-/// Makes the destination's folder where there is none.
+/// Makes the destination's folder where there is none. Says whether it is new, and so
+/// nothing is in it. The base never counts as new: it may be there under a name that was
+/// spelled otherwise than asked for, which no listing of its parent has shown.
 async fn prepare(
     run: &Run,
     source: &Spot,
     destination: Arc<Spot>,
     exists: bool,
-) -> Result<Arc<Spot>, Error> {
+) -> Result<(Arc<Spot>, bool), Error> {
     let name = &source.label;
     if exists {
-        return Ok(destination);
+        return Ok((destination, false));
     }
     if run.options.dry_run {
         let change = Change::MakeFolder;
         run.observer.event(Event::Would { name, change });
-        return Ok(destination);
+        return Ok((destination, true));
     }
     let id = run
         .patiently(|| run.destination.make_folder(&destination))
         .await?;
     run.observer.event(Event::FolderMade { name });
-    Ok(Arc::new(Spot {
+    let is_new = !destination.names.is_empty();
+    let destination = Spot {
         id,
         ..Spot::clone(&destination)
-    }))
+    };
+    Ok((Arc::new(destination), is_new))
 }
 
-async fn list(run: &Run, source: &Spot, destination: &Spot, exists: bool) -> Result<Slices, Error> {
+async fn list(run: &Run, source: &Spot, destination: &Spot, is_new: bool) -> Result<Slices, Error> {
     let from = run.patiently(|| run.source.list(source));
     let to = async {
-        if exists {
-            run.patiently(|| run.destination.list(destination)).await
-        } else {
+        if is_new {
             Ok(Listed::default())
+        } else {
+            run.patiently(|| run.destination.list(destination)).await
         }
     };
     let (from, to) = futures::try_join!(from, to)?;

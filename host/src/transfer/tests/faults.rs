@@ -289,6 +289,22 @@ async fn names_that_differ_by_case_are_one_file_or_a_clash() {
     assert_eq!(said, "a.txt is the same name as A.txt to the destination");
 }
 
+/// A path that was spelled in another case than the folder is not found by a look.
+#[tokio::test]
+async fn destination_that_turns_out_to_be_there_is_listed() {
+    let source = memory(&[("a", "1")]);
+    let destination = memory(&[("a", "1"), ("extra", "")]);
+    let ends = ends::Ends {
+        destination_exists: false,
+        ..ends_of(&source, &destination)
+    };
+    let log = Arc::new(Log::default());
+    let observer = Arc::clone(&log) as Arc<dyn Observer>;
+    let decider = Arc::new(sandbox());
+    drive::drive(ends, Mode::Sync, Options::default(), decider, observer).await;
+    assert_eq!(log.sorted(), ["deleted File extra", "made .", "same a"]);
+}
+
 #[tokio::test]
 async fn content_that_is_not_there_yet_is_an_error_of_its_own() {
     let source = memory(&[("a", "1")]);

@@ -343,6 +343,10 @@ impl Side for Memory {
     async fn make_folder(&self, folder: &Spot) -> Result<Option<String>, Error> {
         let path = path_of(folder);
         self.begin("make", &path)?;
+        if path.is_empty() {
+            // The base, which is always there.
+            return Ok(None);
+        }
         Ok(Some(self.put(&path, None, false).id))
     }
 
