@@ -11,6 +11,12 @@ fn program_tells_its_version_and_its_component() {
         .unwrap();
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with(concat!("acd v", env!("CARGO_PKG_VERSION"))), "{text}");
-    assert!(text.contains(&acd::component::BUILT_IN_SHA256[..12]), "{text}");
+    assert!(
+        text.starts_with(concat!("acd v", env!("CARGO_PKG_VERSION"))),
+        "{text}"
+    );
+    assert!(
+        text.contains(&acd::component::BUILT_IN_SHA256[..12]),
+        "{text}"
+    );
 }

@@ -52,10 +52,7 @@ impl Stub {
     /// Starts one. The function is told the server's own authority.
     pub fn start(answer: impl Fn(&str, &Exchange) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let authority = listener
-            .local_addr()
-            .expect("it is bound")
-            .to_string();
+        let authority = listener.local_addr().expect("it is bound").to_string();
         let connections = Arc::new(AtomicUsize::new(0));
         let seen = Arc::new(Mutex::new(Vec::new()));
         let stub = Self {

@@ -133,7 +133,8 @@ impl fmt::Debug for Tree {
 
 /// Size and hexadecimal MD5 of a file.
 pub fn md5_of(path: &Path) -> (u64, String) {
-    let mut file = fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut file =
+        fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut hash = Md5::new();
     let mut block = vec![0; 1 << 20];
     let mut size = 0;

@@ -7,14 +7,13 @@ use acd_tests::{Acd, Tree};
 #[test]
 fn unknown_remote_is_named_with_the_known_ones() {
     let acd = Acd::new();
-    fs::write(
-        acd.path("my.conf"),
-        "[photos]\ntype = amazon cloud drive\n",
-    )
-    .unwrap();
+    fs::write(acd.path("my.conf"), "[photos]\ntype = amazon cloud drive\n").unwrap();
     let run = acd.run(["--config", "my.conf", "ls", "nosuch:path"]);
     run.assert_error(1, "unknown-remote");
-    assert!(run.stderr.contains("nosuch") && run.stderr.contains("photos"), "{run}");
+    assert!(
+        run.stderr.contains("nosuch") && run.stderr.contains("photos"),
+        "{run}"
+    );
     assert!(run.stderr.contains("\nhint: "), "{run}");
 }
 
@@ -32,7 +31,8 @@ fn missing_remote_path_leaves_no_folder_behind() {
     acd.run(["copy", "embedded:no/such", "local"])
         .assert_error(3, "not-found");
     assert!(!acd.path("local").exists());
-    acd.run(["cat", "embedded:no/such"]).assert_error(4, "not-found");
+    acd.run(["cat", "embedded:no/such"])
+        .assert_error(4, "not-found");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn file_that_cannot_be_read_does_not_stop_the_others() {
     Tree::write(&source, "bad/file", "z");
     Tree::write(&source, "closed/inside", "z");
     for path in ["bad/file", "closed"] {
-        fs::set_permissions(source.join(path), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(source.join(path), fs::Permissions::from_mode(0o000)).unwrap();
     }
     let mut command = acd.command(["copy", "source", "embedded:"]);
     if rustix::process::geteuid().is_root() {
@@ -75,9 +75,15 @@ fn file_that_cannot_be_read_does_not_stop_the_others() {
     let run = acd_tests::Finished::of(&mut command);
     fs::set_permissions(source.join("closed"), fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(run.code(), 6, "{run}");
-    assert!(run.stderr.contains("bad/file") && run.stderr.contains("closed"), "{run}");
+    assert!(
+        run.stderr.contains("bad/file") && run.stderr.contains("closed"),
+        "{run}"
+    );
     let listed = acd.ok(["ls", "embedded:"]).stdout;
-    assert!(listed.contains("good") && listed.contains("zone/also good"), "{listed}");
+    assert!(
+        listed.contains("good") && listed.contains("zone/also good"),
+        "{listed}"
+    );
     assert_eq!(listed.lines().count(), 2, "{listed}");
 }
 
@@ -93,7 +99,17 @@ fn server_that_goes_away_ends_the_run_with_a_temporary_error() {
     let config = config.to_str().unwrap();
     acd.ok(["--config", config, "copy", "a", "drive:"]);
     server.kill();
-    let run = acd.run(["--config", config, "--low-level-retries", "1", "--retries", "1", "copy", "a", "drive:b"]);
+    let run = acd.run([
+        "--config",
+        config,
+        "--low-level-retries",
+        "1",
+        "--retries",
+        "1",
+        "copy",
+        "a",
+        "drive:b",
+    ]);
     run.assert_error(5, "unavailable");
 }
 
@@ -154,7 +170,15 @@ fn disk_full_on_download_leaves_no_half_file() {
     let small = acd.path("small disk");
     fs::create_dir_all(&small).unwrap();
     let options = Some(c"size=1m");
-    if rustix::mount::mount("tmpfs", &small, "tmpfs", rustix::mount::MountFlags::empty(), options).is_err() {
+    if rustix::mount::mount(
+        "tmpfs",
+        &small,
+        "tmpfs",
+        rustix::mount::MountFlags::empty(),
+        options,
+    )
+    .is_err()
+    {
         // Mounting takes rights this run does not have.
         return;
     }
@@ -186,15 +210,27 @@ fn config_errors_name_file_and_section() {
     let acd = Acd::new();
     for (text, code) in [
         ("[drive]\ntype = s3\n", "unsupported-remote"),
-        ("[drive]\ntype = amazon cloud drive\ntoken = {\n", "bad-config"),
-        ("[drive]\ntype = amazon cloud drive\nencoding = Nonsense\n", "bad-config"),
+        (
+            "[drive]\ntype = amazon cloud drive\ntoken = {\n",
+            "bad-config",
+        ),
+        (
+            "[drive]\ntype = amazon cloud drive\nencoding = Nonsense\n",
+            "bad-config",
+        ),
         ("[drive\n", "bad-config"),
-        ("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nAAAA\n", "encrypted-config"),
+        (
+            "# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nAAAA\n",
+            "encrypted-config",
+        ),
     ] {
         fs::write(acd.path("bad.conf"), text).unwrap();
         let run = acd.run(["--config", "bad.conf", "ls", "drive:"]);
         run.assert_error(1, code);
-        assert!(run.stderr.contains("bad.conf") || run.stderr.contains("drive"), "{run}");
+        assert!(
+            run.stderr.contains("bad.conf") || run.stderr.contains("drive"),
+            "{run}"
+        );
     }
     acd.run(["--config", "nosuch.conf", "ls", "drive:"])
         .assert_error(1, "bad-config");

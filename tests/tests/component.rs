@@ -8,8 +8,8 @@ fn root() -> &'static Path {
 
 /// The component these tests run: the one in the tree, or the one named to be built in.
 fn component() -> Vec<u8> {
-    let path = option_env!("ACD_COMPONENT_WASM")
-        .map_or_else(|| root().join(xtask::COMPONENT), Into::into);
+    let path =
+        option_env!("ACD_COMPONENT_WASM").map_or_else(|| root().join(xtask::COMPONENT), Into::into);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -36,12 +36,19 @@ fn component_imports_what_the_world_lists_and_nothing_else() {
         "wasi:random/random@0.3.0",
     ];
     for import in xtask::imports(&component()).unwrap() {
-        assert!(allowed.contains(&import.as_str()), "{import} is not allowed");
+        assert!(
+            allowed.contains(&import.as_str()),
+            "{import} is not allowed"
+        );
     }
 }
 
 #[test]
 fn component_stays_small() {
     // Half a megabyte is what an embedder can be asked to load without a thought.
-    assert!(component().len() < 500 * 1024, "{} bytes", component().len());
+    assert!(
+        component().len() < 500 * 1024,
+        "{} bytes",
+        component().len()
+    );
 }

@@ -1,4 +1,5 @@
 //! Processes that die at any moment, with nothing lost and nothing half done.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::{fs, path::Path, process::Stdio};
 
@@ -108,7 +109,10 @@ fn killed_upload_leaves_a_consistent_store_and_a_second_run_finishes() {
     acd.ok(["copy", "embedded:", "restored", "--embedded-dir", "data"]);
     assert_eq!(Tree::of(&acd.path("restored")), tree);
     // Nothing that died is still taking up room.
-    let stored: u64 = finals(&acd.path("data/content")).iter().map(|it| it.1).sum();
+    let stored: u64 = finals(&acd.path("data/content"))
+        .iter()
+        .map(|it| it.1)
+        .sum();
     let sent: u64 = tree
         .0
         .values()
@@ -128,7 +132,14 @@ fn killed_server_keeps_what_it_acknowledged() {
         let server = acd.serve("data");
         let config = server.config().to_str().unwrap().to_owned();
         let mut client = acd
-            .command(["--config", &config, "--retries", "1", "--low-level-retries", "1"])
+            .command([
+                "--config",
+                &config,
+                "--retries",
+                "1",
+                "--low-level-retries",
+                "1",
+            ])
             .args(["copy", "source", "drive:", "--json", "-v"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -145,7 +156,13 @@ fn killed_server_keeps_what_it_acknowledged() {
         let server = acd.serve("data");
         let config = server.config().to_str().unwrap().to_owned();
         let partial = acd.path(format!("partial-{wanted}"));
-        acd.ok(["--config", &config, "copy", "drive:", partial.to_str().unwrap()]);
+        acd.ok([
+            "--config",
+            &config,
+            "copy",
+            "drive:",
+            partial.to_str().unwrap(),
+        ]);
         let kept = Tree::of(&partial);
         for line in log.lines() {
             let Ok(event) = serde_json::from_str::<serde_json::Value>(line) else {

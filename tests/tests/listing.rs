@@ -24,7 +24,11 @@ fn ls_prints_sizes_and_paths_of_files_below() {
         let run = acd.ok(["ls", place]);
         assert_eq!(
             lines(&run.stdout),
-            ["        1 sub/inner", "        2 sub/deep/x␉y", "        7 top"],
+            [
+                "        1 sub/inner",
+                "        2 sub/deep/x␉y",
+                "        7 top"
+            ],
             "{run}"
         );
     }
@@ -40,7 +44,11 @@ fn lsd_prints_the_folders_of_one_level() {
         // Size, time, count, name: `          -1 2016-04-02 09:11:47        -1 sub`.
         assert!(line.starts_with("          -1 20"), "{run}");
         assert!(line.ends_with("        -1 sub"), "{run}");
-        assert_eq!(line.len(), "          -1 2016-04-02 09:11:47        -1 sub".len(), "{run}");
+        assert_eq!(
+            line.len(),
+            "          -1 2016-04-02 09:11:47        -1 sub".len(),
+            "{run}"
+        );
     }
 }
 
@@ -69,7 +77,11 @@ fn cat_joins_files_and_takes_ranges() {
     for place in ["embedded:a", "a"] {
         let (top, inner) = (format!("{place}/top"), format!("{place}/sub/inner"));
         assert_eq!(acd.ok(["cat", &top, &inner]).stdout, "12345671");
-        assert_eq!(acd.ok(["cat", &top, "--offset", "2", "--count", "3"]).stdout, "345");
+        assert_eq!(
+            acd.ok(["cat", &top, "--offset", "2", "--count", "3"])
+                .stdout,
+            "345"
+        );
         assert_eq!(acd.ok(["cat", &top, "--head", "2"]).stdout, "12");
     }
 }
@@ -78,7 +90,11 @@ fn cat_joins_files_and_takes_ranges() {
 fn version_needs_nothing_and_leaves_nothing() {
     let acd = Acd::new();
     let run = acd.ok(["version"]);
-    assert!(run.stdout.starts_with(concat!("acd v", env!("CARGO_PKG_VERSION"), "\n")), "{run}");
+    assert!(
+        run.stdout
+            .starts_with(concat!("acd v", env!("CARGO_PKG_VERSION"), "\n")),
+        "{run}"
+    );
     assert_eq!(std::fs::read_dir(acd.path("")).unwrap().count(), 0);
 }
 

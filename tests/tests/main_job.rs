@@ -1,4 +1,5 @@
 //! The main job: folders go up, come back, and nothing is sent twice.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -47,7 +48,10 @@ fn folder_goes_up_and_comes_back_the_same() {
 
     // What is on the service is what a second client sees, names and all.
     let listed = acd.ok(["ls", "embedded:backup", "--json"]);
-    assert_eq!(listed.stdout.matches("\"IsDir\":false").count(), tree.files());
+    assert_eq!(
+        listed.stdout.matches("\"IsDir\":false").count(),
+        tree.files()
+    );
 }
 
 #[test]
@@ -107,7 +111,10 @@ fn single_file_goes_into_the_destination_folder() {
     let acd = Acd::new();
     Tree::write(&acd.path(""), "one file", "content");
     acd.ok(["copy", "one file", "embedded:into"]);
-    assert_eq!(acd.ok(["ls", "embedded:"]).stdout, "        7 into/one file\n");
+    assert_eq!(
+        acd.ok(["ls", "embedded:"]).stdout,
+        "        7 into/one file\n"
+    );
     acd.ok(["copy", "embedded:into/one file", "back"]);
     assert_eq!(fs::read(acd.path("back/one file")).unwrap(), b"content");
     assert_eq!(acd.ok(["cat", "embedded:into/one file"]).stdout, "content");
@@ -121,7 +128,10 @@ fn links_and_pipes_are_passed_over_with_a_notice() {
     symlink("file", source.join("link")).unwrap();
     symlink("/", source.join("way out")).unwrap();
     let up = acd.ok(["copy", "source", "embedded:"]);
-    assert!(up.stderr.contains("link") && up.stderr.contains("way out"), "{up}");
+    assert!(
+        up.stderr.contains("link") && up.stderr.contains("way out"),
+        "{up}"
+    );
     assert_eq!(acd.ok(["ls", "embedded:"]).stdout, "        1 file\n");
 }
 
@@ -134,7 +144,10 @@ fn names_that_differ_in_case_only_do_not_overwrite_each_other() {
     Tree::write(&source, "other", "x");
     let up = acd.run(["copy", "source", "embedded:"]);
     assert_ne!(up.code(), 0, "{up}");
-    assert!(up.stderr.contains("A.txt") && up.stderr.contains("a.txt"), "{up}");
+    assert!(
+        up.stderr.contains("A.txt") && up.stderr.contains("a.txt"),
+        "{up}"
+    );
     assert_eq!(acd.ok(["cat", "embedded:A.txt"]).stdout, "upper");
     assert_eq!(acd.ok(["cat", "embedded:other"]).stdout, "x");
     let again = acd.run(["copy", "source", "embedded:"]);
@@ -147,7 +160,11 @@ fn what_was_stored_is_there_for_the_next_process_and_for_two_at_once() {
     let acd = Acd::new();
     for side in ["left", "right"] {
         for number in 0..200 {
-            Tree::write(&acd.path(side), format!("{number}"), format!("{side} {number}"));
+            Tree::write(
+                &acd.path(side),
+                format!("{number}"),
+                format!("{side} {number}"),
+            );
         }
     }
     let mut running: Vec<_> = ["left", "right"]
@@ -162,7 +179,10 @@ fn what_was_stored_is_there_for_the_next_process_and_for_two_at_once() {
     }
     acd.ok(["copy", "embedded:", "restored"]);
     for side in ["left", "right"] {
-        assert_eq!(Tree::of(&acd.path("restored").join(side)), Tree::of(&acd.path(side)));
+        assert_eq!(
+            Tree::of(&acd.path("restored").join(side)),
+            Tree::of(&acd.path(side))
+        );
     }
 }
 
@@ -177,7 +197,12 @@ fn delete_empties_and_purge_removes() {
     assert_eq!(acd.ok(["ls", "embedded:"]).stdout.lines().count(), 2);
     acd.ok(["delete", "embedded:x"]);
     assert_eq!(acd.ok(["ls", "embedded:"]).stdout, "");
-    assert!(acd.ok(["lsd", "embedded:x"]).stdout.trim_end().ends_with(" y"));
+    assert!(
+        acd.ok(["lsd", "embedded:x"])
+            .stdout
+            .trim_end()
+            .ends_with(" y")
+    );
 
     acd.ok(["purge", "embedded:x"]);
     assert_eq!(acd.ok(["lsd", "embedded:"]).stdout, "");
@@ -191,7 +216,10 @@ fn folder_is_made_with_its_parents_and_twice() {
     acd.ok(["mkdir", "embedded:a/b/c"]);
     acd.ok(["copy", "embedded:", "restored"]);
     assert_eq!(
-        Tree::of(&acd.path("restored")).0.into_iter().collect::<Vec<_>>(),
+        Tree::of(&acd.path("restored"))
+            .0
+            .into_iter()
+            .collect::<Vec<_>>(),
         ["a", "a/b", "a/b/c"].map(|path| (path.as_bytes().to_vec(), Entry::Folder))
     );
 }

@@ -1,5 +1,6 @@
 //! Remotes from a config file: what they say, where their tokens go, when they are
 //! refreshed.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::{fs, path::Path};
 
@@ -130,7 +131,9 @@ fn cut_download_is_not_taken_for_a_whole_file() {
         if exchange.request.contains("account/endpoint") {
             Reply::json(
                 200,
-                format!(r#"{{"customerExists":true,"metadataUrl":"http://{own}/m/","contentUrl":"http://{own}/c/"}}"#),
+                format!(
+                    r#"{{"customerExists":true,"metadataUrl":"http://{own}/m/","contentUrl":"http://{own}/c/"}}"#
+                ),
             )
         } else if exchange.request.contains("/content") {
             Reply::Cut(200, vec![b'x'; 100_000], 1000)
@@ -152,7 +155,15 @@ fn cut_download_is_not_taken_for_a_whole_file() {
     )
     .unwrap();
     let run = acd.run([
-        "--config", "c.conf", "--retries", "1", "--low-level-retries", "1", "copy", "drive:", "restored",
+        "--config",
+        "c.conf",
+        "--retries",
+        "1",
+        "--low-level-retries",
+        "1",
+        "copy",
+        "drive:",
+        "restored",
     ]);
     assert_ne!(run.code(), 0, "{run}");
     assert!(run.stderr.contains('f'), "{run}");

@@ -1,4 +1,5 @@
 //! What a component cannot do, whatever it tries.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::{
     fs,
@@ -123,8 +124,14 @@ async fn token_goes_to_its_own_origins_only() {
     );
     let remote = connect(&sandbox, &stub).await.unwrap();
     // The other half of the drive gets its request, and no token with it.
-    let mut content = remote.read(Target::Id(FILE_ID.to_owned()), None).await.unwrap();
-    let first = futures::StreamExt::next(&mut content).await.unwrap().unwrap();
+    let mut content = remote
+        .read(Target::Id(FILE_ID.to_owned()), None)
+        .await
+        .unwrap();
+    let first = futures::StreamExt::next(&mut content)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(&first[..], b"content");
     let has_token = |header: &String| header.contains(TOKEN);
     for exchange in stub.seen() {
@@ -133,7 +140,13 @@ async fn token_goes_to_its_own_origins_only() {
     }
     assert_eq!(elsewhere.connections(), 1);
     for exchange in elsewhere.seen() {
-        assert!(!exchange.headers.iter().any(|it| it.to_ascii_lowercase().starts_with("authorization")), "{exchange:?}");
+        assert!(
+            !exchange
+                .headers
+                .iter()
+                .any(|it| it.to_ascii_lowercase().starts_with("authorization")),
+            "{exchange:?}"
+        );
     }
 }
 
@@ -149,7 +162,11 @@ async fn token_is_not_in_the_components_memory() {
 
     let memories = linear_memories();
     assert!(!memories.is_empty());
-    let found = |text: &str| memories.iter().any(|memory| contains(memory, text.as_bytes()));
+    let found = |text: &str| {
+        memories
+            .iter()
+            .any(|memory| contains(memory, text.as_bytes()))
+    };
     // That the right memory was searched shows in what the component must know.
     assert!(found("RRjt6JR7QF-O1GM3auqWKw"));
     assert!(!found(TOKEN));
@@ -194,7 +211,9 @@ fn linear_memories() -> Vec<Vec<u8>> {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
 }
 
 #[tokio::test]

@@ -201,7 +201,10 @@ mod tests {
         let epoch = SystemTime::UNIX_EPOCH;
         assert_eq!(at(1, 500), epoch + Duration::new(1, 500));
         assert_eq!(at(-2, 0), epoch - Duration::from_secs(2));
-        assert_eq!(at(-2, 1), epoch - Duration::from_secs(2) + Duration::from_nanos(1));
+        assert_eq!(
+            at(-2, 1),
+            epoch - Duration::from_secs(2) + Duration::from_nanos(1)
+        );
         assert_eq!(at(i64::MIN, 0), epoch);
     }
 }

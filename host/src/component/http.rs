@@ -15,9 +15,7 @@ use http_body_util::BodyExt as _;
 use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::{
-    Access, Error, HttpOptions, Proxy, TokenSource,
-    credentials::Placeholders,
-    origin::AllowList,
+    Access, Error, HttpOptions, Proxy, TokenSource, credentials::Placeholders, origin::AllowList,
 };
 
 /// What guards the way out. Shared by all instances a sandbox has one after another.
@@ -115,8 +113,8 @@ pub fn http_client(options: &HttpOptions) -> Result<reqwest::Client, Error> {
     let mut authorities = Vec::new();
     for path in &options.ca_certificates {
         let name = crate::files::shown(path).to_string();
-        let pem = fs::read(path)
-            .map_err(|error| Error::Other(format!("cannot read {name}: {error}")))?;
+        let pem =
+            fs::read(path).map_err(|error| Error::Other(format!("cannot read {name}: {error}")))?;
         let found = reqwest::Certificate::from_pem_bundle(&pem)
             .map_err(|error| Error::Other(format!("{name} holds no certificate: {error}")))?;
         if found.is_empty() {
@@ -189,9 +187,7 @@ impl Body for Outgoing {
             .0
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        Pin::new(body)
-            .poll_frame(context)
-            .map_err(BodyError)
+        Pin::new(body).poll_frame(context).map_err(BodyError)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -197,7 +197,7 @@ impl Remote {
                             cancel,
                         )
                         .await?;
-                        Ok(node.map(Node::from).map_err(Error::from))
+                    Ok(node.map(Node::from).map_err(Error::from))
                 }
                 .boxed()
             })

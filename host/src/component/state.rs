@@ -60,9 +60,7 @@ impl State {
             http: WasiHttpCtx::new(),
             hooks: Hooks::new(Arc::clone(egress)),
             egress: Arc::clone(egress),
-            limits: StoreLimitsBuilder::new()
-                .memory_size(limits.memory)
-                .build(),
+            limits: StoreLimitsBuilder::new().memory_size(limits.memory).build(),
             refused: Vec::new(),
         };
         let mut store = Store::new(engine, state);

@@ -130,7 +130,11 @@ fn entry(name: OsString, metadata: &fs::Metadata) -> Entry {
     Entry {
         name,
         kind,
-        size: if kind == Kind::File { metadata.len() } else { 0 },
+        size: if kind == Kind::File {
+            metadata.len()
+        } else {
+            0
+        },
         // Only platforms without modification times fail here, and no Unix is one.
         modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
     }
@@ -206,7 +210,11 @@ mod tests {
         let all = all(dir.path()).await.unwrap();
         assert_eq!(all.len(), names.len());
         for name in names {
-            assert!(all.contains_key(OsStr::from_bytes(name)), "{}", name.escape_ascii());
+            assert!(
+                all.contains_key(OsStr::from_bytes(name)),
+                "{}",
+                name.escape_ascii()
+            );
         }
     }
 
@@ -225,7 +233,10 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
         let mut listing = list(&dir.path().join("missing"));
-        assert!(matches!(listing.next_batch().await, Err(Error::NotFound { .. })));
+        assert!(matches!(
+            listing.next_batch().await,
+            Err(Error::NotFound { .. })
+        ));
         assert!(matches!(listing.next_batch().await, Err(Error::Io { .. })));
         let error = all(&file).await.unwrap_err();
         assert!(matches!(error, Error::NotADirectory { path } if path == file));
@@ -257,7 +268,10 @@ mod tests {
         symlink("file", dir.path().join("link")).unwrap();
         symlink("nowhere", dir.path().join("dangling")).unwrap();
         let link = stat(&dir.path().join("link")).await.unwrap();
-        assert_eq!((link.name, link.kind, link.size), ("link".into(), Kind::File, 5));
+        assert_eq!(
+            (link.name, link.kind, link.size),
+            ("link".into(), Kind::File, 5)
+        );
         assert_eq!(stat(Path::new("/")).await.unwrap().kind, Kind::Folder);
         let error = stat(&dir.path().join("dangling")).await.unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }));

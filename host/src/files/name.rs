@@ -114,7 +114,10 @@ mod tests {
     fn shown_paths_read_as_written_where_they_can() {
         for (path, text) in [
             (&b"photos/it's \"me\".jpg"[..], "photos/it's \"me\".jpg"),
-            ("Zürich/e\u{301}te\u{301}".as_bytes(), "Zürich/e\u{301}te\u{301}"),
+            (
+                "Zürich/e\u{301}te\u{301}".as_bytes(),
+                "Zürich/e\u{301}te\u{301}",
+            ),
             (b"a\nb\x1b[31m", "a\\nb\\u{1b}[31m"),
             (b"\xff\\xff", "\\xff\\\\xff"),
             ("\u{202e}gpj.exe".as_bytes(), "\\u{202e}gpj.exe"),

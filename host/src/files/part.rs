@@ -116,7 +116,9 @@ impl Part {
         }
         file.sync_all().map_err(failed)?;
         // Keeps the file open, and so locked, until the part's name is gone.
-        let _file = temporary.persist(&path).map_err(|lost| failed(lost.error))?;
+        let _file = temporary
+            .persist(&path)
+            .map_err(|lost| failed(lost.error))?;
         sync_folder(folder_of(&path)).map_err(failed)
     }
 
@@ -136,7 +138,10 @@ pub fn is_part_file(name: &OsStr) -> bool {
     let Some((front, random)) = rest.split_last_chunk::<RANDOM>() else {
         return false;
     };
-    random.iter().all(u8::is_ascii_alphanumeric) && front.len() > 2 && front[0] == b'.' && front.ends_with(b".")
+    random.iter().all(u8::is_ascii_alphanumeric)
+        && front.len() > 2
+        && front[0] == b'.'
+        && front.ends_with(b".")
 }
 
 /// Removes a part file whose writer is dead; says whether it did. Anything else stays: a
@@ -341,7 +346,11 @@ mod tests {
         fs::write(&path, "half").unwrap();
         // `exec 9<` and `flock 9` keep the lock in the shell, which then waits for input.
         let mut writer = Command::new("sh")
-            .args(["-c", "exec 9<\"$1\"; flock -x 9 && echo locked; read -r never", "sh"])
+            .args([
+                "-c",
+                "exec 9<\"$1\"; flock -x 9 && echo locked; read -r never",
+                "sh",
+            ])
             .arg(&path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -373,9 +382,10 @@ mod tests {
             let finished: Vec<_> = (0..300)
                 .map(|i| {
                     let part = Part::create(&dir.path().join(format!("file{i}")))?;
-                    part.temporary.persist(&part.path).map(drop).map_err(|lost| {
-                        Error::new("finish", &part.path, lost.error)
-                    })
+                    part.temporary
+                        .persist(&part.path)
+                        .map(drop)
+                        .map_err(|lost| Error::new("finish", &part.path, lost.error))
                 })
                 .collect();
             done.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -90,7 +90,11 @@ impl Sink {
             Writer::Broken => return Err(broken(&self.path)),
         };
         if blocks.send(block).await.is_err() {
-            return Err(self.outcome(thread).await.err().unwrap_or_else(|| broken(&self.path)));
+            return Err(self
+                .outcome(thread)
+                .await
+                .err()
+                .unwrap_or_else(|| broken(&self.path)));
         }
         self.writer = Writer::Running { blocks, thread };
         Ok(())
@@ -251,7 +255,9 @@ mod tests {
         for size in SIZES {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("file");
-            let sink = filled(&path, &content(size), Expected::default()).await.unwrap();
+            let sink = filled(&path, &content(size), Expected::default())
+                .await
+                .unwrap();
             assert!(!path.exists());
             let digest = sink.commit().await.unwrap();
             assert_eq!(fs::read(&path).unwrap(), content(size), "{size}");
@@ -266,7 +272,9 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("file");
             fs::write(&path, "old").unwrap();
-            let sink = filled(&path, &content(size), Expected::default()).await.unwrap();
+            let sink = filled(&path, &content(size), Expected::default())
+                .await
+                .unwrap();
             assert_eq!(names(dir.path()).len(), 2);
             drop(sink);
             until_only(dir.path(), std::slice::from_ref(&path)).await;
@@ -288,7 +296,9 @@ mod tests {
             for expected in [other, longer] {
                 let dir = tempfile::tempdir().unwrap();
                 let path = dir.path().join("file");
-                let sink = filled(&path, &content(size), expected.clone()).await.unwrap();
+                let sink = filled(&path, &content(size), expected.clone())
+                    .await
+                    .unwrap();
                 match sink.commit().await.unwrap_err() {
                     Error::Mismatch {
                         path: named,
@@ -342,7 +352,10 @@ mod tests {
                 sink.commit().await
             };
             let error = error.await.unwrap_err();
-            assert!(matches!(&error, Error::NoSpace { path: named } if *named == path), "{error:?}");
+            assert!(
+                matches!(&error, Error::NoSpace { path: named } if *named == path),
+                "{error:?}"
+            );
             until_only(dir.path(), std::slice::from_ref(&path)).await;
             assert_eq!(fs::read(&path).unwrap(), b"old");
         }
@@ -364,7 +377,12 @@ mod tests {
             mode(&path)
         };
         assert_eq!(commit().await, mode(&ordinary));
-        for (old, kept) in [(0o600, 0o600), (0o444, 0o444), (0o777, 0o777), (0o4755, 0o755)] {
+        for (old, kept) in [
+            (0o600, 0o600),
+            (0o444, 0o444),
+            (0o777, 0o777),
+            (0o4755, 0o755),
+        ] {
             fs::set_permissions(&path, fs::Permissions::from_mode(old)).unwrap();
             assert_eq!(commit().await, kept, "{old:o}");
         }

@@ -287,7 +287,10 @@ mod tests {
             let (_dir, path) = file_of(size);
             let mut source = Source::open(&path).await.unwrap();
             assert_eq!(source.size(), size);
-            assert_eq!(source.modified(), fs::metadata(&path).unwrap().modified().unwrap());
+            assert_eq!(
+                source.modified(),
+                fs::metadata(&path).unwrap().modified().unwrap()
+            );
             let mut read = Vec::new();
             while let Some(block) = source.next().await {
                 let block = block.unwrap();
@@ -333,7 +336,10 @@ mod tests {
             assert!(matches!(error, Error::ChangedWhileReading { .. }), "{name}");
             assert!(read <= LARGE, "{name}: {read}");
             assert!(source.next().await.is_none(), "{name}");
-            assert!(matches!(source.finish().await, Err(Error::Io { .. })), "{name}");
+            assert!(
+                matches!(source.finish().await, Err(Error::Io { .. })),
+                "{name}"
+            );
         }
     }
 

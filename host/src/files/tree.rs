@@ -120,7 +120,10 @@ mod tests {
         assert!(matches!(remove_dir(&full).await, Err(Error::Io { .. })));
         let error = remove_file(&full).await.unwrap_err();
         assert!(
-            matches!(error, Error::IsADirectory { .. } | Error::PermissionDenied { .. }),
+            matches!(
+                error,
+                Error::IsADirectory { .. } | Error::PermissionDenied { .. }
+            ),
             "{error:?}"
         );
         let error = remove_dir_all(&file).await.unwrap_err();

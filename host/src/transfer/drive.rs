@@ -73,7 +73,7 @@ struct Drive {
     visits: Vec<(Key, Visit)>,
     compares: VecDeque<Compare>,
     removals: VecDeque<Removal>,
-    sends: VecDeque<Send>,
+    sends: VecDeque<Upcoming>,
     /// At most `checkers`.
     checks: FuturesUnordered<BoxFuture<'static, Checked>>,
     /// How many of the checks are visits.
@@ -97,7 +97,7 @@ struct Removal {
     extra: Extra,
 }
 
-struct Send {
+struct Upcoming {
     folder: Key,
     label: String,
     source: Entry,
@@ -276,7 +276,7 @@ impl Drive {
             }
             Checked::Compared { compare, outcome } => match outcome {
                 Ok(true) => self.unchanged(compare.folder, &compare.label, &compare.source),
-                Ok(false) => self.plan_to_send(Send {
+                Ok(false) => self.plan_to_send(Upcoming {
                     folder: compare.folder,
                     label: compare.label,
                     source: compare.source,
@@ -319,7 +319,9 @@ impl Drive {
             self.step(key, &source, &destination, step);
         }
         // So that they are visited in the order of their names.
-        self.visits[first..].reverse();
+        if let Some(new) = self.visits.get_mut(first..) {
+            new.reverse();
+        }
         if ends {
             self.settle(key, false);
         }
@@ -335,7 +337,7 @@ impl Drive {
                 source,
                 destination,
             }),
-            What::Send(source, existing) => self.plan_to_send(Send {
+            What::Send(source, existing) => self.plan_to_send(Upcoming {
                 folder: key,
                 label,
                 source,
@@ -379,7 +381,7 @@ impl Drive {
         self.settle(key, false);
     }
 
-    fn plan_to_send(&mut self, send: Send) {
+    fn plan_to_send(&mut self, send: Upcoming) {
         let (name, bytes) = (&send.label, send.source.size.unwrap_or(0));
         self.tell(Event::Planned { name, bytes });
         if self.run.options.dry_run {
