@@ -178,7 +178,7 @@ fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Created => "copied (new)",
         Outcome::Overwritten => "copied (replaced existing)",
-        Outcome::Confirmed => "copied (confirmed after a lost reply)",
+        Outcome::Confirmed => "copied (found there, and confirmed)",
     }
 }
 

@@ -314,7 +314,8 @@ mod tests {
 
     #[tokio::test]
     async fn large_file_that_changes_ends_in_an_error() {
-        let changes: [(&str, fn(&fs::File)); 3] = [
+        type Change = fn(&fs::File);
+        let changes: [(&str, Change); 3] = [
             ("longer", |mut file| file.write_all(b"x").unwrap()),
             ("shorter", |file| file.set_len(LARGE - 1).unwrap()),
             ("rewritten", |file| {
