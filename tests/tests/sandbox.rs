@@ -10,8 +10,8 @@ use std::{
 };
 
 use acd::component::{
-    Access, AccessToken, Component, Error, HttpOptions, Origin, Proxy, Remote, RemoteOptions,
-    Sandbox, Settings, Target, TokenError, TokenSource,
+    Access, AccessToken, Component, Error, HttpOptions, Item, Kind, Limits, NameRule, Origin,
+    PlanOptions, Proxy, Remote, RemoteOptions, Sandbox, Settings, Target, TokenError, TokenSource,
 };
 use acd_tests::{Reply, Stub};
 use async_trait::async_trait;
@@ -36,6 +36,10 @@ impl TokenSource for Tokens {
 }
 
 fn sandbox(origins: &[(&str, Access)], tokens: &Arc<Tokens>) -> Sandbox {
+    limited(origins, tokens, Limits::default())
+}
+
+fn limited(origins: &[(&str, Access)], tokens: &Arc<Tokens>, limits: Limits) -> Sandbox {
     let origins = origins
         .iter()
         .map(|(origin, access)| Origin::parse(origin, *access).unwrap())
@@ -47,7 +51,7 @@ fn sandbox(origins: &[(&str, Access)], tokens: &Arc<Tokens>) -> Sandbox {
             proxy: Proxy::None,
             ..HttpOptions::default()
         },
-        ..Settings::default()
+        limits,
     };
     Sandbox::start(&Component::built_in().unwrap(), settings).unwrap()
 }
@@ -229,4 +233,59 @@ async fn refused_token_is_reported_once_and_shown_nowhere() {
     for text in [format!("{error}"), format!("{error:?}")] {
         assert!(!text.contains("secret"), "{text}");
     }
+}
+
+/// Work for a second and more: many names that all have to be compared.
+async fn keep_busy(sandbox: &Sandbox) -> Result<(), Error> {
+    let items: Vec<_> = (0..1_000_000)
+        .map(|number| Item {
+            name: format!("{number:030}").into_bytes(),
+            kind: Kind::File,
+            size: Some(number),
+            md5: None,
+        })
+        .collect();
+    let options = PlanOptions {
+        destination_names: NameRule::IgnoreCase,
+        remove_extra: false,
+    };
+    sandbox.plan(items.clone(), items, options).await.map(drop)
+}
+
+#[tokio::test]
+async fn component_that_computes_too_long_is_stopped_and_replaced() {
+    let stub = drive(String::new(), String::new());
+    let limits = Limits {
+        // One tick of its clock: two in a row mean that it does not pause.
+        busy: std::time::Duration::from_millis(100),
+        memory: 1 << 30,
+        ..Limits::default()
+    };
+    let origins = [(stub.endpoint(), Access::Credentials)];
+    let origins = origins
+        .each_ref()
+        .map(|(origin, access)| (origin.as_str(), *access));
+    let sandbox = limited(&origins, &Arc::default(), limits);
+    let remote = connect(&sandbox, &stub).await.unwrap();
+    let error = keep_busy(&sandbox).await.err();
+    let Some(Error::Lost(cause)) = error else {
+        panic!("{error:?}");
+    };
+    assert!(cause.contains("too long"), "{cause}");
+    // The next instance knows nothing of the remote, which opens itself again.
+    let node = remote.stat(Target::Id(FILE_ID.to_owned())).await.unwrap();
+    assert_eq!(node.name, b"f");
+}
+
+#[tokio::test]
+async fn component_gets_no_more_memory_than_it_may_have() {
+    let limits = Limits {
+        memory: 8 << 20,
+        ..Limits::default()
+    };
+    let sandbox = limited(&[], &Arc::default(), limits);
+    let error = keep_busy(&sandbox).await.err();
+    assert!(matches!(error, Some(Error::Lost(_))), "{error:?}");
+    let shown = sandbox.display(vec![b"a/b".to_vec()]).await.unwrap();
+    assert_eq!(shown, ["a／b"]);
 }
