@@ -237,6 +237,16 @@ fn config_errors_name_file_and_section() {
 }
 
 #[test]
+fn certificate_file_that_is_none_is_told() {
+    let acd = Acd::new();
+    fs::write(acd.path("text.pem"), "no certificate").unwrap();
+    for file in ["text.pem", "nosuch.pem"] {
+        acd.run(["ls", "embedded:", "--ca-cert", file])
+            .assert_error(1, "bad-certificate");
+    }
+}
+
+#[test]
 fn source_and_destination_that_overlap_are_refused() {
     let acd = Acd::new();
     Tree::write(&acd.path("a"), "file", "x");

@@ -13,12 +13,7 @@ use super::env;
 /// folder of yours and needs no configuration; others come from a config file in rclone's
 /// format.
 #[derive(Parser, Debug)]
-#[command(
-    name = "acd",
-    version,
-    disable_version_flag = true,
-    max_term_width = 100
-)]
+#[command(name = "acd", version, max_term_width = 100)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(super) struct Cli {
     #[command(flatten)]

@@ -139,6 +139,7 @@ impl Failure {
             | E::NotAFile(_)
             | E::InvalidArgument(_)
             | E::Forbidden(_) => Exit::Lasting,
+            E::BadCertificate(_) => Exit::Usage,
             E::Cancelled => Exit::Interrupted,
             _ => Exit::Other,
         };
@@ -291,6 +292,7 @@ fn hint(code: &str) -> Option<&'static str> {
         "quota-exceeded" => "free some room on the remote, or get more",
         "no-space" => "free some room on the disk, then run it again: what is there stays",
         "bad-component" => "leave --component out to use the one built in",
+        "bad-certificate" => "--ca-cert and the config's ca_cert take PEM files",
         "overlap" => "choose a destination outside of the source",
         "interrupted" | "outcome-unknown" | "component-lost" | "changed-while-reading" => {
             "run it again: what is done already is not done twice"

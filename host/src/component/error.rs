@@ -64,6 +64,9 @@ pub enum Error {
     /// This is no component this program can run.
     #[error("{0}")]
     BadComponent(String),
+    /// A file of certificate authorities cannot be used.
+    #[error("{0}")]
+    BadCertificate(String),
     /// Anything else, for display and not for matching.
     #[error("{0}")]
     Other(String),
@@ -128,6 +131,7 @@ impl Error {
             Self::Cancelled => "cancelled",
             Self::Lost(_) => "component-lost",
             Self::BadComponent(_) => "bad-component",
+            Self::BadCertificate(_) => "bad-certificate",
             Self::Other(_) => "other",
         }
     }
@@ -149,7 +153,11 @@ impl Error {
             | Self::Interrupted(detail)
             | Self::OutcomeUnknown(detail)
             | Self::Protocol(detail) => Some(detail),
-            Self::Cancelled | Self::Lost(_) | Self::BadComponent(_) | Self::Other(_) => None,
+            Self::Cancelled
+            | Self::Lost(_)
+            | Self::BadComponent(_)
+            | Self::BadCertificate(_)
+            | Self::Other(_) => None,
         }
     }
 }

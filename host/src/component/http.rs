@@ -94,7 +94,7 @@ impl Egress {
 /// crypto provider of this program.
 ///
 /// # Errors
-/// `Other`: a certificate file cannot be used.
+/// `BadCertificate`; `Other` where TLS cannot be set up at all.
 pub fn http_client(options: &HttpOptions) -> Result<reqwest::Client, Error> {
     // The one crypto provider of this program. Fails when it is set already, by us.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -113,12 +113,15 @@ pub fn http_client(options: &HttpOptions) -> Result<reqwest::Client, Error> {
     let mut authorities = Vec::new();
     for path in &options.ca_certificates {
         let name = crate::files::shown(path).to_string();
-        let pem =
-            fs::read(path).map_err(|error| Error::Other(format!("cannot read {name}: {error}")))?;
-        let found = reqwest::Certificate::from_pem_bundle(&pem)
-            .map_err(|error| Error::Other(format!("{name} holds no certificate: {error}")))?;
+        let pem = fs::read(path)
+            .map_err(|error| Error::BadCertificate(format!("cannot read {name}: {error}")))?;
+        let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| {
+            Error::BadCertificate(format!("{name} holds no certificate: {error}"))
+        })?;
         if found.is_empty() {
-            return Err(Error::Other(format!("{name} holds no certificate")));
+            return Err(Error::BadCertificate(format!(
+                "{name} holds no certificate"
+            )));
         }
         authorities.extend(found);
     }
