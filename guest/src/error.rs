@@ -61,6 +61,7 @@ impl Error {
         let says = |text| message.contains(text);
         let no_room = code == NO_PLAN || says("exceeds account allowance");
         let taken = code == NAME_TAKEN || says("already exists under parentId");
+        let not_a_file = says("Node is not a file");
         let detail = Detail {
             message: if message.is_empty() {
                 format!("the service refused to {what}")
@@ -72,6 +73,7 @@ impl Error {
             request_id,
         };
         match status {
+            400 if not_a_file => Self::NotAFile(detail),
             400 | 411..=413 | 416 => Self::InvalidArgument(detail),
             401 => Self::Unauthenticated(detail),
             403 if no_room => Self::QuotaExceeded(detail),
@@ -95,7 +97,7 @@ impl Error {
             TransportErrorKind::Denied => Self::EgressDenied(detail),
             TransportErrorKind::BodyCutOff => Self::Interrupted(detail),
             TransportErrorKind::TooLong => Self::Protocol(detail),
-            TransportErrorKind::Network => Self::Unavailable(detail),
+            TransportErrorKind::Hopeless | TransportErrorKind::Network => Self::Unavailable(detail),
         }
     }
 

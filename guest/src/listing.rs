@@ -18,7 +18,7 @@ pub(crate) struct Listing<P> {
     path: Option<Vec<Vec<u8>>>,
     next: Next,
     /// Handed out already: pages can repeat nodes, and a listing can start anew.
-    seen: HashSet<String>,
+    seen: Seen,
     restarts: u32,
 }
 
@@ -27,6 +27,52 @@ enum Next {
     First,
     After(String),
     End,
+}
+
+/// Ids, in little room: a folder may have a million.
+#[derive(Default)]
+struct Seen {
+    /// What the service's ids are: 128 bits in 22 characters.
+    usual: HashSet<u128>,
+    other: HashSet<String>,
+}
+
+impl Seen {
+    /// Whether it is new.
+    fn insert(&mut self, id: &str) -> bool {
+        match bits(id) {
+            Some(bits) => self.usual.insert(bits),
+            None => self.other.insert(id.to_owned()),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.usual.is_empty() && self.other.is_empty()
+    }
+}
+
+/// The bits behind 22 characters of URL-safe base64, if the id is just that.
+fn bits(id: &str) -> Option<u128> {
+    if id.len() != 22 {
+        return None;
+    }
+    let mut bits = 0_u128;
+    for (place, byte) in id.bytes().enumerate() {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        // 21 characters have 126 bits; the last one has two, and four that must be 0.
+        if place == 21 {
+            return (six & 0b1111 == 0).then_some(bits << 2 | u128::from(six >> 4));
+        }
+        bits = bits << 6 | u128::from(six);
+    }
+    None
 }
 
 impl<P: Platform> Listing<P> {
@@ -41,7 +87,7 @@ impl<P: Platform> Listing<P> {
             service,
             path,
             next: Next::First,
-            seen: HashSet::new(),
+            seen: Seen::default(),
             restarts: 0,
         })
     }
@@ -81,7 +127,7 @@ impl<P: Platform> Listing<P> {
         for node in page.data {
             if let Some(odd) = node.oddity(Some(&self.folder)) {
                 self.tell(&node.id, odd);
-            } else if self.seen.insert(node.id.to_string()) {
+            } else if self.seen.insert(&node.id) {
                 nodes.push(node.into_node(self.service.encoding));
             }
         }
@@ -150,3 +196,30 @@ const EXPIRED: &str = "Next token is expired";
 
 /// How often a listing begins again: each time means ten minutes without a page.
 const RESTARTS: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_told_apart_in_either_form() {
+        let ids = [
+            "RRjt6JR7QF-O1GM3auqWKw",
+            "RRjt6JR7QF-O1GM3auqWKg",
+            "-Rjt6JR7QF_O1GM3auqWKw",
+            "AAAAAAAAAAAAAAAAAAAAAA",
+            "__________________4_5Q",
+            // Not such a number, or not such characters.
+            "RRjt6JR7QF-O1GM3auqWKx",
+            "RRjt6JR7QF-O1GM3auqWK.",
+            "short",
+            "",
+        ];
+        let mut seen = Seen::default();
+        for id in ids {
+            assert!(seen.insert(id), "{id}");
+            assert!(!seen.insert(id), "{id}");
+        }
+        assert_eq!((seen.usual.len(), seen.other.len()), (5, 4));
+    }
+}

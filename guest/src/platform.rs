@@ -89,6 +89,8 @@ pub(crate) enum TransportErrorKind {
     Denied,
     /// The request's own body broke off.
     BodyCutOff,
+    /// It can never be sent as it is: to a server that is not trusted, or not at all.
+    Hopeless,
     /// Anything the network does.
     Network,
     /// The reply is longer than what it can be.

@@ -8,7 +8,10 @@ use lru::LruCache;
 use crate::{
     error::{Detail, Error},
     names::Encoding,
-    platform::{Level, Method, Never, Payload, Platform, Request, Response, TransportError},
+    platform::{
+        Level, Method, Never, Payload, Platform, Request, Response, TransportError,
+        TransportErrorKind,
+    },
     policy::{self, Budget, Class, Outcome, Progress, State},
     wire::{Endpoints, Page, Refusal, WireNode},
 };
@@ -22,6 +25,8 @@ pub(crate) struct Service<P> {
     pub(crate) metadata: String,
     pub(crate) content: String,
     pub(crate) root: String,
+    /// The token that an upload was refused with, until one is not refused.
+    pub(crate) refused_token: RefCell<Option<String>>,
     /// Folders by parent id and service name.
     pub(crate) folders: RefCell<LruCache<(String, String), String>>,
 }
@@ -84,6 +89,7 @@ impl<P: Platform> Service<P> {
             metadata: String::new(),
             content: String::new(),
             root: String::new(),
+            refused_token: RefCell::default(),
             folders: RefCell::new(LruCache::new(FOLDERS_KEPT)),
         };
         let what = "discover the service's endpoints";
@@ -107,7 +113,7 @@ impl<P: Platform> Service<P> {
         let root = page
             .data
             .into_iter()
-            .find(|node| node.oddity(None).is_none());
+            .find(|node| node.is_root() && node.oddity(None).is_none());
         let root = root.ok_or_else(|| Error::protocol(what, "there is none"))?;
         service.root = root.id.into_owned();
         Ok(service)
@@ -260,6 +266,7 @@ impl<P: Platform> Service<P> {
             retry_after,
             message: refusal.message.clone(),
             progress: Progress::Sent,
+            hopeless: false,
             error: Error::of_reply(what, status, refusal),
         }
     }
@@ -282,6 +289,8 @@ pub(crate) struct Refused {
     pub(crate) message: String,
     /// How much of the request had left.
     pub(crate) progress: Progress,
+    /// The same would come of it again.
+    hopeless: bool,
     /// What it amounts to when it is not tried again.
     pub(crate) error: Error,
 }
@@ -293,23 +302,28 @@ impl Refused {
             retry_after: None,
             message: error.message.clone(),
             progress: error.progress,
+            hopeless: match error.kind {
+                TransportErrorKind::Denied
+                | TransportErrorKind::Hopeless
+                | TransportErrorKind::TooLong => true,
+                TransportErrorKind::BodyCutOff | TransportErrorKind::Network => false,
+            },
             error: Error::of_transport(what, error),
         }
     }
 
     /// What to do about it.
     pub(crate) fn class(&self, idempotent: bool) -> Class {
-        match self.error {
-            // The host's answer stays the same, and so does a reply that is too long.
-            Error::EgressDenied(_) | Error::Protocol(_) => Class::GiveUp,
-            _ => policy::classify(&Outcome {
-                status: self.status,
-                message: &self.message,
-                retry_after: self.retry_after,
-                progress: self.progress,
-                idempotent,
-            }),
+        if self.hopeless {
+            return Class::GiveUp;
         }
+        policy::classify(&Outcome {
+            status: self.status,
+            message: &self.message,
+            retry_after: self.retry_after,
+            progress: self.progress,
+            idempotent,
+        })
     }
 }
 

@@ -110,6 +110,7 @@ impl<P: Platform> Service<P> {
             Ok(response) if matches!(response.status, 200 | 201) => {
                 match self.platform.read_to_end(response.body, REPLY_LIMIT).await {
                     Ok(body) => {
+                        self.refused_token.take();
                         let node = self.node(&what, &body)?;
                         return Ok(node.into_node(self.encoding));
                     }
@@ -126,6 +127,11 @@ impl<P: Platform> Service<P> {
         }
         if let (Some(401), Some(authorization)) = (refused.status, &authorization) {
             self.platform.forget(authorization);
+            // A token that was refused is replaced; its replacement is another matter.
+            let before = self.refused_token.replace(Some(authorization.clone()));
+            if before.is_some_and(|before| before != *authorization) {
+                return Err(refused.error);
+            }
         }
         self.conclude(&what, &place, sent.get(), refused).await
     }
@@ -173,7 +179,10 @@ impl<P: Platform> Service<P> {
         let asked = match refused.class(false) {
             Class::GiveUp | Class::Done => {
                 if let Place::Create { parent, .. } = place
-                    && matches!(refused.error, Error::NotFound(_))
+                    && matches!(
+                        refused.error,
+                        Error::NotFound(_) | Error::InvalidArgument(_)
+                    )
                 {
                     self.forget_id(parent);
                 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::names::{self, Encoding};
 
@@ -42,9 +42,9 @@ pub(crate) struct WireNode<'a> {
     pub(crate) id: Cow<'a, str>,
     #[serde(borrow, default)]
     pub(crate) name: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "null_as_empty")]
     kind: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "null_as_empty")]
     status: Cow<'a, str>,
     #[serde(default)]
     is_root: Option<bool>,
@@ -52,9 +52,9 @@ pub(crate) struct WireNode<'a> {
     parents: Option<Vec<Cow<'a, str>>>,
     #[serde(default)]
     version: Option<u64>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "null_as_empty")]
     created_date: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "null_as_empty")]
     modified_date: Cow<'a, str>,
     #[serde(borrow, default)]
     content_properties: Option<WireContent<'a>>,
@@ -106,6 +106,11 @@ impl WireNode<'_> {
         }
     }
 
+    /// Whether it is the one folder that has no name and no parent.
+    pub(crate) fn is_root(&self) -> bool {
+        self.is_root == Some(true) && self.kind == "FOLDER"
+    }
+
     pub(crate) fn is_file(&self) -> bool {
         self.kind == "FILE"
     }
@@ -142,6 +147,11 @@ impl WireNode<'_> {
             version: self.version.unwrap_or(0),
         }
     }
+}
+
+/// Text that may be missing, or null: one such node must not cost a whole page.
+fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// A page of a listing.

@@ -16,7 +16,7 @@ use super::{
         },
         wit_future, wit_stream,
     },
-    wasi::{Body, Incoming, Wasi, told},
+    wasi::{Body, Incoming, Wasi, report_panics, told},
 };
 use crate::{error, listing::Listing, service::Service};
 
@@ -53,6 +53,7 @@ async fn until<T>(
 
 impl GuestRemote for Remote {
     async fn connect(options: Options, cancel: FutureReader<bool>) -> Result<drive::Remote, Error> {
+        report_panics();
         let flow = Service::connect(Wasi, options.into());
         let service = Rc::new(until(flow, &mut cancelled(cancel)).await?);
         Ok(drive::Remote::new(Self { service }))

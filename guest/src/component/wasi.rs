@@ -1,6 +1,6 @@
 //! The platform: requests, time, credentials and the log, through the world's imports.
 
-use std::{pin::pin, time::Duration};
+use std::{panic, pin::pin, sync::Once, time::Duration};
 
 use futures::{
     channel::oneshot,
@@ -208,7 +208,7 @@ fn address(outgoing: &http::Request, request: &Request) -> Option<()> {
 
 fn unsendable(message: &str) -> TransportError {
     TransportError {
-        kind: TransportErrorKind::Network,
+        kind: TransportErrorKind::Hopeless,
         progress: Progress::Unsent,
         message: message.to_owned(),
     }
@@ -216,14 +216,16 @@ fn unsendable(message: &str) -> TransportError {
 
 /// What the host says of a request, in words.
 pub(super) fn told(code: &http::ErrorCode) -> TransportError {
-    use TransportErrorKind::{BodyCutOff, Denied, Network};
+    use TransportErrorKind::{BodyCutOff, Denied, Hopeless, Network};
     use http::ErrorCode as E;
     let (kind, progress, message) = match code {
-        E::HttpRequestDenied => (Denied, Progress::Unsent, "this server may not be reached"),
+        E::HttpRequestDenied | E::DestinationIpProhibited => {
+            (Denied, Progress::Unsent, "this server may not be reached")
+        }
         E::DnsTimeout | E::DnsError(_) | E::DestinationNotFound => {
             (Network, Progress::Unsent, "the server's name is not known")
         }
-        E::DestinationUnavailable | E::DestinationIpProhibited | E::DestinationIpUnroutable => {
+        E::DestinationUnavailable | E::DestinationIpUnroutable => {
             (Network, Progress::Unsent, "the server cannot be reached")
         }
         E::ConnectionRefused => (Network, Progress::Unsent, "the server refuses connections"),
@@ -238,7 +240,7 @@ pub(super) fn told(code: &http::ErrorCode) -> TransportError {
             "no encrypted connection came about",
         ),
         E::TlsCertificateError => (
-            Network,
+            Hopeless,
             Progress::Unsent,
             "the server's certificate is not trusted",
         ),
@@ -258,7 +260,7 @@ pub(super) fn told(code: &http::ErrorCode) -> TransportError {
         | E::HttpRequestHeaderSize(_)
         | E::HttpRequestTrailerSectionSize(_)
         | E::HttpRequestTrailerSize(_)
-        | E::ConfigurationError => (Network, Progress::Unsent, "the request cannot be sent"),
+        | E::ConfigurationError => (Hopeless, Progress::Unsent, "the request cannot be sent"),
         E::HttpResponseHeaderSectionSize(_)
         | E::HttpResponseHeaderSize(_)
         | E::HttpResponseBodySize(_)
@@ -321,6 +323,16 @@ impl Platform for Wasi {
         };
         log::log(level, message);
     }
+}
+
+/// Has a panic say where it was before it becomes a trap. The host is told nothing else.
+pub(super) fn report_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        panic::set_hook(Box::new(|info| {
+            log::log(log::Level::Error, &format!("the backend failed: {info}"));
+        }));
+    });
 }
 
 /// Content as the caller streams it in.

@@ -87,3 +87,11 @@ fn download_that_does_not_begin_is_asked_for_again() {
     assert!(run(service.read(&target(), None)).is_ok());
     service.platform.assert_requests(&[CONTENT; 3]);
 }
+
+#[test]
+fn folder_has_no_content() {
+    let body = r#"{"message":"Node is not a file: F","code":""}"#;
+    let folder = service(vec![Reply::json(400, body)]);
+    let outcome = run(folder.read(&target(), None)).err();
+    assert!(matches!(outcome, Some(Error::NotAFile(_))), "{outcome:?}");
+}

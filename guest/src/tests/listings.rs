@@ -157,3 +157,15 @@ fn listing_by_path_finds_the_folder_first() {
         "GET https://m.example/drive/v1/nodes?filters=parents%3A%22RRjt6JR7QF%5C-O1GM3auqWKw%22+AND+name%3A%22p%22",
     ]);
 }
+
+#[test]
+fn node_with_a_null_for_a_text_costs_no_page() {
+    let date = r#""createdDate":"2016-04-02T09:11:47.031Z""#;
+    let undated = file("1", "a", "P", 1).replace(date, r#""createdDate":null"#);
+    let kindless = file("2", "b", "P", 1).replace(r#""kind":"FILE""#, r#""kind":null"#);
+    let (ids, _) = list(vec![page(
+        &[undated, kindless, file("3", "c", "P", 1)],
+        None,
+    )]);
+    assert_eq!(ids.unwrap(), ["1", "3"]);
+}

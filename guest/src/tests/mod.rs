@@ -28,6 +28,7 @@ fn service(replies: Vec<Reply>) -> Service<Script> {
         metadata: "https://m.example/drive/v1/".to_owned(),
         content: "https://c.example/cdproxy/".to_owned(),
         root: ROOT.to_owned(),
+        refused_token: std::cell::RefCell::default(),
         folders: std::cell::RefCell::new(LruCache::new(FOLDERS_KEPT)),
     }
 }
@@ -117,4 +118,27 @@ fn endpoints_that_are_no_urls_are_told() {
         matches!(error, crate::error::Error::Protocol(_)),
         "{error:?}"
     );
+}
+
+#[test]
+fn root_is_a_folder_that_says_it_is() {
+    for other in [file("F", "f", ROOT, 1), folder("D", "d", ROOT)] {
+        let script = Script::new(vec![
+            Reply::json(
+                200,
+                r#"{"contentUrl":"https://c.example/","metadataUrl":"https://m.example/"}"#,
+            ),
+            page(&[other], None),
+        ]);
+        let options = Options {
+            endpoint: "https://drive.example/drive/v1/".to_owned(),
+            encoding: Encoding::default(),
+            budget: BUDGET,
+        };
+        let error = run(Service::connect(script, options)).err();
+        assert!(
+            matches!(error, Some(crate::error::Error::Protocol(_))),
+            "{error:?}"
+        );
+    }
 }

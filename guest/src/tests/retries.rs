@@ -98,6 +98,9 @@ fn answers_that_stay_the_same_are_not_asked_for_again() {
         assert!(outcome.is_err());
         service.platform.assert_requests(&[URL]);
     }
+    let (outcome, service) = stat(vec![Reply::Untrusted]);
+    assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
+    service.platform.assert_requests(&[URL]);
     let (outcome, service) = stat(vec![Reply::Denied]);
     assert!(
         matches!(outcome, Err(Error::EgressDenied(_))),

@@ -32,6 +32,8 @@ pub(super) enum Reply {
     Lost,
     /// No connection comes about.
     Unreachable,
+    /// The server is not the one it says it is.
+    Untrusted,
     /// The host does not let it pass.
     Denied,
     /// Answers, and the reply's body breaks off.
@@ -148,7 +150,7 @@ impl Transport for Script {
         };
         let most = match &reply {
             Reply::Early { after, .. } => *after,
-            Reply::Unreachable | Reply::Denied => 0,
+            Reply::Unreachable | Reply::Untrusted | Reply::Denied => 0,
             _ => usize::MAX,
         };
         let (body, whole) = Self::take(payload, most).await;
@@ -179,6 +181,10 @@ impl Transport for Script {
             Reply::Broken(status) => (status, Vec::new(), b"{\"id\":".to_vec(), false),
             Reply::Lost => return failed(network, Progress::Sent, "the connection broke off"),
             Reply::Unreachable => return failed(network, Progress::Unsent, "no connection"),
+            Reply::Untrusted => {
+                let kind = TransportErrorKind::Hopeless;
+                return failed(kind, Progress::Unsent, "the certificate is not trusted");
+            }
             Reply::Denied => {
                 let kind = TransportErrorKind::Denied;
                 return failed(kind, Progress::Unsent, "this server may not be reached");

@@ -270,3 +270,52 @@ fn refusals_that_stay_are_told_as_they_are() {
         service.platform.assert_requests(&[CREATE]);
     }
 }
+
+#[test]
+fn parent_in_the_trash_is_not_remembered_for_the_next_write() {
+    let service = service(vec![
+        page(&[folder("A", "a", ROOT)], None),
+        Reply::json(
+            400,
+            r#"{"message":"A node cannot be added to trashed parent","code":""}"#,
+        ),
+        page(&[folder("A2", "a", ROOT)], None),
+        Reply::json(201, &file("F", "f", "A2", 5)),
+    ]);
+    let write = || {
+        let options = WriteOptions {
+            size: Some(5),
+            existing: Existing::Absent,
+            content_type: None,
+        };
+        run(service.write(&path("a/f"), hello(), options))
+    };
+    let refused = write();
+    assert!(
+        matches!(refused, Err(Error::InvalidArgument(_))),
+        "{refused:?}"
+    );
+    assert_eq!(write().unwrap().id, "F");
+    let seen = service.platform.seen.borrow();
+    assert!(String::from_utf8_lossy(&seen[3].body).contains(r#""parents":["A2"]"#));
+}
+
+#[test]
+fn second_token_that_is_refused_too_asks_for_a_login() {
+    let service = service(vec![Reply::json(401, ""), Reply::json(401, "")]);
+    let write = || {
+        let options = WriteOptions {
+            size: Some(5),
+            existing: Existing::Absent,
+            content_type: None,
+        };
+        run(service.write(&path("f"), hello(), options))
+    };
+    let first = write();
+    assert!(matches!(first, Err(Error::Interrupted(_))), "{first:?}");
+    let second = write();
+    assert!(
+        matches!(second, Err(Error::Unauthenticated(_))),
+        "{second:?}"
+    );
+}

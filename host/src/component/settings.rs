@@ -69,8 +69,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // A listing's page takes some 100 KiB, an upload's buffer 256 KiB.
-            memory: 64 << 20,
+            // A listing's page takes some 100 KiB, an upload's buffer 256 KiB, and a folder
+            // of a million nodes, while it is listed, up to 64 MiB for their ids.
+            memory: 256 << 20,
             // The longest honest stretch is a page of 200 nodes: under 1 ms.
             busy: Duration::from_secs(10),
             // Twice what the largest sensible --transfers and --checkers make together.
