@@ -62,7 +62,7 @@ pub fn list(dir: &Path) -> Listing {
 }
 
 impl Listing {
-    /// The next entries, at most [`BATCH`], never an empty batch. `Ok(None)` is the only
+    /// The next entries, at most a thousand, never an empty batch. `Ok(None)` is the only
     /// sign of a complete listing, and only after it may anything be concluded from a
     /// name's absence. Names that vanish while the folder is read are left out.
     ///
