@@ -85,16 +85,14 @@ impl<P: Platform> Service<P> {
             }
             Err(Error::NameConflict { existing, detail }) => {
                 // Whoever was faster, or wrote it in other letters.
-                let node = match existing {
-                    Some(id) => self.stat(&Target::Id(id)).await,
+                let node = match &existing {
+                    Some(id) => self.stat(&Target::Id(id.clone())).await,
                     None => self.child(parent, name).await,
                 };
                 match node {
                     Ok(node) => self.folder(parent, path, node),
-                    Err(_) => Err(Error::NameConflict {
-                        existing: None,
-                        detail,
-                    }),
+                    Err(Error::NotFound(_)) => Err(Error::NameConflict { existing, detail }),
+                    Err(error) => Err(error),
                 }
             }
             Err(error) => Err(error),
@@ -117,7 +115,11 @@ impl<P: Platform> Service<P> {
     pub(crate) async fn trash(&self, target: &Target) -> Result<(), Error> {
         let id = match target {
             Target::Id(id) => id.clone(),
-            Target::Path(_) => self.stat(target).await?.id,
+            Target::Path(path) => {
+                // What is remembered of the way may be another folder's by now.
+                self.forget(path);
+                self.stat(target).await?.id
+            }
         };
         if id == self.root {
             return Err(Error::Forbidden(Detail::new(

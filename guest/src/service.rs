@@ -1,7 +1,11 @@
 //! The service of one account, and how every request to it is made: sent, judged, waited
 //! for and sent again.
 
-use std::{cell::RefCell, num::NonZeroUsize, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    num::NonZeroUsize,
+    time::Duration,
+};
 
 use lru::LruCache;
 
@@ -9,8 +13,8 @@ use crate::{
     error::{Detail, Error},
     names::Encoding,
     platform::{
-        Level, Method, Never, Payload, Platform, Request, Response, TransportError,
-        TransportErrorKind,
+        CredentialsError, Level, Method, Never, Payload, Platform, Request, Response,
+        TransportError, TransportErrorKind,
     },
     policy::{self, Budget, Class, Outcome, Progress, State},
     wire::{Endpoints, Page, Refusal, WireNode},
@@ -25,6 +29,8 @@ pub(crate) struct Service<P> {
     pub(crate) metadata: String,
     pub(crate) content: String,
     pub(crate) root: String,
+    /// Uploads that were refused in a row.
+    pub(crate) refused_uploads: Cell<u32>,
     /// The token that an upload was refused with, until one is not refused.
     pub(crate) refused_token: RefCell<Option<String>>,
     /// Folders by parent id and service name.
@@ -89,6 +95,7 @@ impl<P: Platform> Service<P> {
             metadata: String::new(),
             content: String::new(),
             root: String::new(),
+            refused_uploads: Cell::new(0),
             refused_token: RefCell::default(),
             folders: RefCell::new(LruCache::new(FOLDERS_KEPT)),
         };
@@ -160,9 +167,31 @@ impl<P: Platform> Service<P> {
         let mut refreshed = false;
         loop {
             attempts += 1;
-            let authorization = self.platform.authorization(&call.url).await?;
+            let authorization = match self.platform.authorization(&call.url).await {
+                Err(CredentialsError::Unavailable(why)) => {
+                    // The token's provider has its moods like the service.
+                    let random = self.platform.random();
+                    let state = State {
+                        attempts,
+                        elapsed: self.platform.now().saturating_sub(started),
+                    };
+                    match policy::next_wait(state, self.budget, None, random) {
+                        Some(wait) => {
+                            self.wait(call.what, wait, None).await;
+                            continue;
+                        }
+                        None => return Err(CredentialsError::Unavailable(why).into()),
+                    }
+                }
+                authorization => authorization?,
+            };
             let refused = match self.attempt(call, authorization.as_deref(), wanted).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    if *self.refused_token.borrow() != authorization {
+                        self.refused_token.take();
+                    }
+                    return Ok(answer);
+                }
                 Err(refused) => refused,
             };
             let state = State {
@@ -226,7 +255,13 @@ impl<P: Platform> Service<P> {
                 headers.push(("content-length", json.len().to_string()));
                 Payload::Bytes(json.clone())
             }
-            None => Payload::None,
+            None => {
+                if call.method != Method::Get {
+                    // A body in chunks would follow, and the service wants a length.
+                    headers.push(("content-length", "0".to_owned()));
+                }
+                Payload::None
+            }
         };
         let request = Request {
             method: call.method,
@@ -239,7 +274,12 @@ impl<P: Platform> Service<P> {
             .send::<Never>(request, payload)
             .await
             .map_err(failed)?;
-        if (200..400).contains(&response.status) {
+        let answered = match wanted {
+            Wanted::Whole => 200..300,
+            // Redirects are the caller's to follow.
+            Wanted::Open => 200..400,
+        };
+        if answered.contains(&response.status) {
             if wanted == Wanted::Open {
                 return Ok(Answer::Open(response));
             }

@@ -9,8 +9,8 @@ use crate::{
     names,
     platform::{Content, Level, Method, Payload, Platform, Request},
     policy::{self, Class, Progress, State},
-    service::{Call, Refused, Service},
-    wire::{Kind, NewNode, Node, Odd},
+    service::{Refused, Service},
+    wire::{Kind, NewNode, Node},
 };
 
 /// What the caller knows about the node a write goes to.
@@ -111,6 +111,7 @@ impl<P: Platform> Service<P> {
                 match self.platform.read_to_end(response.body, REPLY_LIMIT).await {
                     Ok(body) => {
                         self.refused_token.take();
+                        self.refused_uploads.set(0);
                         let node = self.node(&what, &body)?;
                         return Ok(node.into_node(self.encoding));
                     }
@@ -194,8 +195,11 @@ impl<P: Platform> Service<P> {
         };
         // Nothing is stored. The wait is served here, where the service's wish is known,
         // and the caller sends the content again.
+        let failures = self.refused_uploads.get().saturating_add(1);
+        self.refused_uploads.set(failures);
         let state = State {
-            attempts: 1,
+            // All uploads share the count, so it says how long to wait and not when to end.
+            attempts: failures.min(self.budget.attempts.saturating_sub(1)).max(1),
             elapsed: Duration::ZERO,
         };
         let random = self.platform.random();
@@ -233,22 +237,8 @@ impl<P: Platform> Service<P> {
                 self.child(parent, &names::decode(name, self.encoding))
                     .await
             }
-            Place::Overwrite { id } => {
-                let call = Call::get(what, self.node_url(id));
-                self.whole(&call).await.and_then(|body| {
-                    let node = self.node(what, &body)?;
-                    match node.oddity(None) {
-                        None => Ok(node.into_node(self.encoding)),
-                        Some(
-                            Odd::Kind
-                            | Odd::NotAvailable
-                            | Odd::Pending
-                            | Odd::Elsewhere
-                            | Odd::Nameless,
-                        ) => Err(Self::gone(what)),
-                    }
-                })
-            }
+            // The old content may have the same size, and only the caller knows the MD5.
+            Place::Overwrite { .. } => Err(Self::gone(what)),
         };
         match found {
             Ok(node) if node.kind == Kind::File && node.size == Some(sent.bytes) => {

@@ -158,7 +158,8 @@ fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Page<'a> {
-    #[serde(borrow, default)]
+    // Not optional: a reply without it is no page, and must not pass for an empty one.
+    #[serde(borrow)]
     pub(crate) data: Vec<WireNode<'a>>,
     #[serde(default)]
     pub(crate) next_token: Option<String>,

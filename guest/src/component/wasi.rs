@@ -39,6 +39,9 @@ pub(super) struct Body {
     pub(super) trailers: FutureReader<Result<Option<http::Trailers>, http::ErrorCode>>,
     /// What the reply's head promised.
     length: Option<usize>,
+    /// The request may be fed until the reply has been read: to stop before would end the
+    /// connection that it comes by.
+    feeding: oneshot::Sender<()>,
 }
 
 type Trailers = FutureWriter<Result<Option<http::Trailers>, http::ErrorCode>>;
@@ -79,7 +82,7 @@ impl Transport for Wasi {
         address(&outgoing, &request).ok_or_else(|| unsendable("the URL is none"))?;
 
         // Feeds the request until it has its reply, or is dropped.
-        let (_until, stop) = oneshot::channel::<()>();
+        let (feeding, stop) = oneshot::channel::<()>();
         match feeder {
             Some((source, writer)) => spawn_local(feed(source, writer, trailers, stop)),
             None => drop(trailers),
@@ -109,6 +112,7 @@ impl Transport for Wasi {
                 stream,
                 trailers,
                 length,
+                feeding,
             },
         })
     }
@@ -118,6 +122,7 @@ impl Transport for Wasi {
             mut stream,
             trailers,
             length,
+            feeding,
         } = body;
         // One more than needed: the end then comes without another growth.
         let mut bytes = Vec::with_capacity(length.unwrap_or(FIRST_GUESS).min(limit) + 1);
@@ -143,6 +148,7 @@ impl Transport for Wasi {
             progress: Progress::Sent,
             ..told(&code)
         })?;
+        drop(feeding);
         Ok(bytes)
     }
 }

@@ -169,3 +169,19 @@ fn node_with_a_null_for_a_text_costs_no_page() {
     )]);
     assert_eq!(ids.unwrap(), ["1", "3"]);
 }
+
+#[test]
+fn reply_that_is_no_page_does_not_end_a_listing() {
+    for body in ["{}", r#"{"message":"System unavailable"}"#] {
+        let (ids, _) = list(vec![
+            page(&[file("1", "a", "P", 1)], Some("t")),
+            Reply::json(200, body),
+        ]);
+        assert!(matches!(ids, Err(Error::Protocol(_))), "{ids:?}");
+    }
+    let (ids, _) = list(vec![Reply::with(
+        302,
+        ("location", "https://portal.example/"),
+    )]);
+    assert!(ids.is_err());
+}

@@ -28,6 +28,7 @@ fn service(replies: Vec<Reply>) -> Service<Script> {
         metadata: "https://m.example/drive/v1/".to_owned(),
         content: "https://c.example/cdproxy/".to_owned(),
         root: ROOT.to_owned(),
+        refused_uploads: std::cell::Cell::new(0),
         refused_token: std::cell::RefCell::default(),
         folders: std::cell::RefCell::new(LruCache::new(FOLDERS_KEPT)),
     }

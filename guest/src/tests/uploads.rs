@@ -201,21 +201,33 @@ fn upload_that_cannot_be_found_has_an_unknown_outcome() {
 }
 
 #[test]
-fn lost_answer_to_an_overwrite_is_looked_for_by_id() {
-    let existing = || Existing::Node("F".to_owned());
-    let now = || Reply::json(200, &file("F", "f", ROOT, 5));
-    let (outcome, service) = write(hello(), Some(5), existing(), vec![Reply::Lost, now()]);
-    assert!(outcome.is_ok());
-    assert_eq!(
-        service.platform.seen.borrow()[1].line,
-        "GET https://m.example/drive/v1/nodes/F"
-    );
-    let before = Reply::json(200, &file("F", "f", ROOT, 9));
-    let (outcome, _) = write(hello(), Some(5), existing(), vec![Reply::Lost, before]);
+fn lost_answer_to_an_overwrite_is_for_the_caller_to_find_out() {
+    // What is there has the right size before and after: only its MD5 tells.
+    let existing = Existing::Node("F".to_owned());
+    let (outcome, service) = write(hello(), Some(5), existing, vec![Reply::Lost]);
     assert!(
         matches!(outcome, Err(Error::OutcomeUnknown(_))),
         "{outcome:?}"
     );
+    assert_eq!(service.platform.seen.borrow().len(), 1);
+}
+
+#[test]
+fn uploads_that_are_refused_in_a_row_wait_longer_each_time() {
+    let service = service((0..3).map(|_| Reply::json(429, "")).collect());
+    let mut waited = Duration::ZERO;
+    for seconds in [1, 2, 4] {
+        let options = WriteOptions {
+            size: Some(5),
+            existing: Existing::Absent,
+            content_type: None,
+        };
+        let outcome = run(service.write(&path("f"), hello(), options));
+        assert!(matches!(outcome, Err(Error::Interrupted(_))), "{outcome:?}");
+        let wait = service.platform.waited() - waited;
+        waited += wait;
+        assert_eq!(wait.as_secs_f64().round() as u64, seconds);
+    }
 }
 
 #[test]
