@@ -5,13 +5,15 @@ use std::{
     fs,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, header::AUTHORIZATION};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::{
@@ -21,6 +23,7 @@ use super::{
 /// What guards the way out. Shared by all instances a sandbox has one after another.
 pub(super) struct Egress {
     client: reqwest::Client,
+    idle_timeout: Duration,
     allowed: AllowList,
     pub(super) credentials: Option<Arc<dyn TokenSource>>,
     placeholders: Mutex<Placeholders>,
@@ -34,6 +37,7 @@ impl Egress {
     ) -> Result<Self, Error> {
         Ok(Self {
             client: http_client(options)?,
+            idle_timeout: options.idle_timeout,
             allowed,
             credentials,
             placeholders: Mutex::new(Placeholders::new()),
@@ -103,7 +107,6 @@ pub fn http_client(options: &HttpOptions) -> Result<reqwest::Client, Error> {
         // Followed by the component, so that every hop is checked.
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(options.connect_timeout)
-        .read_timeout(options.idle_timeout)
         .tcp_nodelay(true)
         // As many as there can be calls: a connection closed here is one to open again.
         .pool_max_idle_per_host(usize::MAX);
@@ -162,20 +165,108 @@ impl WasiHttpHooks for Hooks {
                 .client
                 .request(parts.method, url)
                 .headers(parts.headers);
+            let idle = Arc::new(Idle::new(egress.idle_timeout));
             if !body.is_end_stream() {
-                request = request.body(reqwest::Body::wrap(Outgoing(Mutex::new(body))));
+                let body = Outgoing {
+                    body: Mutex::new(body),
+                    idle: Arc::clone(&idle),
+                };
+                request = request.body(reqwest::Body::wrap(body));
             }
-            let response = request.send().await.map_err(|error| condition(&error))?;
-            let response = Response::from(response)
-                .map(|body| body.map_err(|error| condition(&error)).boxed_unsync());
+            let response = tokio::select! {
+                response = request.send() => response.map_err(|error| condition(&error))?,
+                () = idle.over() => return Err(HttpError::ConnectionReadTimeout),
+            };
+            let timeout = egress.idle_timeout;
+            let response = Response::from(response).map(|body| {
+                let body = body.map_err(|error| condition(&error));
+                Incoming {
+                    body,
+                    timeout,
+                    waiting: None,
+                }
+                .boxed_unsync()
+            });
             Ok((response, Box::new(async { Ok(()) }) as Completion))
         })
     }
 }
 
+/// How long nothing has moved. Content on its way up counts as movement: an upload takes
+/// as long as it takes.
+struct Idle {
+    timeout: Duration,
+    moved: Mutex<Instant>,
+}
+
+impl Idle {
+    fn new(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            moved: Mutex::new(Instant::now()),
+        }
+    }
+
+    fn moved(&self) -> MutexGuard<'_, Instant> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns once nothing has moved for too long.
+    async fn over(&self) {
+        loop {
+            let until = *self.moved() + self.timeout;
+            if Instant::now() >= until {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+}
+
+/// A reply's body, given up when nothing of it comes for too long. Time that its reader
+/// takes does not count.
+struct Incoming<B> {
+    body: B,
+    timeout: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B: Body<Data = Bytes, Error = HttpError> + Unpin> Body for Incoming<B> {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let this = self.get_mut();
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            this.waiting = None;
+            return Poll::Ready(frame);
+        }
+        let timeout = this.timeout;
+        let waiting = this
+            .waiting
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        ready!(waiting.as_mut().poll(context));
+        Poll::Ready(Some(Err(HttpError::ConnectionReadTimeout)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A request's body. The lock is never contended: it only makes the body `Sync`, which
 /// the client asks for.
-struct Outgoing(Mutex<WasiBody>);
+struct Outgoing {
+    body: Mutex<WasiBody>,
+    idle: Arc<Idle>,
+}
 
 impl Body for Outgoing {
     type Data = Bytes;
@@ -185,23 +276,22 @@ impl Body for Outgoing {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let body = self
-            .get_mut()
-            .0
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        Pin::new(body).poll_frame(context).map_err(BodyError)
+        let this = self.get_mut();
+        let body = this.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let frame = ready!(Pin::new(body).poll_frame(context));
+        *this.idle.moved() = Instant::now();
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0
+        self.body
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0
+        self.body
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .size_hint()
@@ -234,7 +324,9 @@ fn condition(error: &reqwest::Error) -> HttpError {
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return match tls {
                 rustls::Error::InvalidCertificate(_) => HttpError::TlsCertificateError,
-                _ => HttpError::TlsProtocolError,
+                _ if error.is_connect() => HttpError::TlsProtocolError,
+                // In the middle: what was sent before may have arrived.
+                _ => HttpError::ConnectionTerminated,
             };
         }
         let inner = cause.downcast_ref::<std::io::Error>();
@@ -264,4 +356,52 @@ fn condition(error: &reqwest::Error) -> HttpError {
         return HttpError::HttpResponseIncomplete;
     }
     HttpError::ConnectionTerminated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(300);
+
+    #[tokio::test(start_paused = true)]
+    async fn request_that_moves_is_never_idle_however_long_it_takes() {
+        let idle = Idle::new(TIMEOUT);
+        let started = Instant::now();
+        let moving = async {
+            for _ in 0..20 {
+                tokio::time::sleep(TIMEOUT - Duration::from_secs(1)).await;
+                *idle.moved() = Instant::now();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = moving => {}
+            () = idle.over() => {}
+        }
+        let moved = 20 * (TIMEOUT - Duration::from_secs(1));
+        assert_eq!(started.elapsed().as_secs(), (moved + TIMEOUT).as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reply_that_stops_coming_is_given_up() {
+        let (mut send, receive) = futures::channel::mpsc::channel(1);
+        let frames = futures::StreamExt::map(receive, |bytes| Ok(Frame::data(bytes)));
+        let mut body = Incoming {
+            body: http_body_util::StreamBody::new(frames),
+            timeout: TIMEOUT,
+            waiting: None,
+        };
+        send.try_send(Bytes::from_static(b"x")).unwrap();
+        let first = body.frame().await.unwrap().unwrap();
+        assert_eq!(first.into_data().unwrap(), "x");
+        // A reader may take its time.
+        tokio::time::sleep(2 * TIMEOUT).await;
+        send.try_send(Bytes::from_static(b"y")).unwrap();
+        assert!(body.frame().await.unwrap().is_ok());
+        let started = Instant::now();
+        let end = body.frame().await.unwrap();
+        assert!(matches!(end, Err(HttpError::ConnectionReadTimeout)));
+        assert_eq!(started.elapsed().as_secs(), TIMEOUT.as_secs());
+    }
 }
