@@ -205,11 +205,12 @@ fn linear_memories() -> Vec<Vec<u8>> {
             };
             *open && end == next && !rest_open && last - next > 2 << 30
         })
-        .map(|pair| {
+        .filter_map(|pair| {
             let (start, end, _) = pair[0];
             let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-            memory.read_exact_at(&mut bytes, start).unwrap();
-            bytes
+            // The instances of the other tests beside this one come and go.
+            memory.read_exact_at(&mut bytes, start).ok()?;
+            Some(bytes)
         })
         .collect()
 }
