@@ -223,3 +223,33 @@ fn folder_is_made_with_its_parents_and_twice() {
         ["a", "a/b", "a/b/c"].map(|path| (path.as_bytes().to_vec(), Entry::Folder))
     );
 }
+
+#[test]
+fn embedded_drive_is_not_synced_away_nor_into_itself() {
+    let acd = Acd::new();
+    Tree::write(&acd.path("a"), "one", "1");
+    acd.ok(["sync", "a", "embedded:b"]);
+    let data = ".local/share/acd";
+    for arguments in [
+        &["sync", "embedded:b", data][..],
+        &["sync", "a", data],
+        &["sync", ".", "embedded:home"],
+        &["copy", data, "embedded:c"],
+        &["purge", data],
+        &["delete", ".local"],
+    ] {
+        acd.run(arguments).assert_error(1, "overlap");
+    }
+    assert_eq!(acd.ok(["cat", "embedded:b/one"]).stdout, "1");
+    acd.ok(["copy", "embedded:b", "."]);
+    assert!(acd.path("one").exists());
+}
+
+#[test]
+fn purge_sees_through_dots_and_links() {
+    let acd = Acd::new();
+    Tree::write(&acd.path("a"), "b/one", "1");
+    acd.run(["-n", "purge", "/tmp/.."]).assert_error(1, "root");
+    acd.ok(["purge", "a/b/."]);
+    assert!(acd.path("a").exists() && !acd.path("a/b").exists());
+}

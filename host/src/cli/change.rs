@@ -10,6 +10,7 @@ use super::{
     exit::Exit,
     failure::Failure,
     output::Stop,
+    store,
     walk::{self, Entry, Pace},
 };
 use crate::{
@@ -37,6 +38,7 @@ pub(super) async fn mkdir(app: &App, place: &OsStr) -> Result<Exit, Stop> {
 /// `delete`: the files below a folder, or one file.
 pub(super) async fn delete(app: &App, place: &OsStr) -> Result<Exit, Stop> {
     let place = app.open(place).await?;
+    store::spare(&place, app.context().embedded_dir())?;
     let Some(top) = walk::look(&place).await? else {
         return Err(Failure::not_found(&place.shown(), Exit::FolderNotFound).into());
     };
@@ -109,6 +111,12 @@ async fn remove_file(app: &App, entry: &Entry) -> Result<(), Failure> {
 pub(super) async fn purge(app: &App, place: &OsStr) -> Result<Exit, Stop> {
     let place = app.open(place).await?;
     let top = walk::look_at_folder(&place).await?;
+    store::spare(&place, app.context().embedded_dir())?;
+    // `..`, `.` and links are seen through first: what is removed is a folder with a name.
+    let place = match place {
+        Place::Local(path) => Place::Local(std::fs::canonicalize(&path).unwrap_or(path)),
+        remote @ Place::Remote { .. } => remote,
+    };
     let is_root = match &place {
         Place::Local(path) => path.parent().is_none(),
         Place::Remote { path, .. } => path.is_empty(),

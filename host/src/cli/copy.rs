@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tracing::Level;
 
 use super::{
-    App, args, exit::Exit, failure::Failure, log::Console, output::Stop, progress::Progress,
+    App, args, exit::Exit, failure::Failure, log::Console, output::Stop, progress::Progress, store,
 };
 use crate::{
     files::{Kind, shown},
+    place::Place,
     transfer::{self, Change, Event, Mode, Observer, Outcome, Stats, Summary},
 };
 
@@ -16,6 +17,14 @@ use crate::{
 pub(super) async fn run(app: &App, mode: Mode, ends: &args::Ends) -> Result<Exit, Stop> {
     let source = app.open(&ends.source).await?;
     let destination = app.open(&ends.destination).await?;
+    let data_dir = app.context().embedded_dir();
+    // A source that holds the drive it goes to would hold all it sent before.
+    if matches!(&destination, Place::Remote { shown, .. } if shown.starts_with("embedded:")) {
+        store::spare(&source, data_dir)?;
+    }
+    if mode == Mode::Sync {
+        store::spare(&destination, data_dir)?;
+    }
     let sandbox = app.context().sandbox().await?;
     let options = transfer::Options {
         transfers: app.options.transfers,

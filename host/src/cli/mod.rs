@@ -23,6 +23,7 @@ mod log;
 mod output;
 mod progress;
 mod serve;
+mod store;
 mod walk;
 
 use args::{Cli, Command, Global};
@@ -60,8 +61,8 @@ pub fn main() -> ExitCode {
     let outcome = match runtime {
         Ok(runtime) => {
             let outcome = runtime.block_on(run(cli, console.clone()));
-            // Whatever still reads a file, nobody waits for it.
-            runtime.shutdown_background();
+            // What was on its way is removed; what still reads a file, nobody waits for.
+            runtime.shutdown_timeout(CLEAN_UP);
             outcome
         }
         Err(error) => Err(Failure::new("runtime", Exit::Other, error.to_string()).into()),
@@ -227,3 +228,6 @@ fn version() -> Result<Exit, Stop> {
     output.flush()?;
     Ok(Exit::Done)
 }
+
+/// Longest time for the removal of unfinished files at the end.
+const CLEAN_UP: std::time::Duration = std::time::Duration::from_secs(2);

@@ -1,6 +1,11 @@
 //! From what was typed to an open place.
 
-use std::{collections::HashMap, ffi::OsStr, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::sync::{Mutex, OnceCell};
 
@@ -106,6 +111,11 @@ impl Context {
             remotes: Mutex::new(HashMap::new()),
             embedded: OnceCell::new(),
         }
+    }
+
+    /// Where `embedded:` keeps its data.
+    pub fn embedded_dir(&self) -> &Path {
+        &self.options.embedded_dir
     }
 
     /// An instance that reaches nothing, for decisions that need no remote.

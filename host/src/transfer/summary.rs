@@ -46,11 +46,13 @@ impl Summary {
         self.severity = self.severity.max(Some(error.severity()));
         self.stopped |= stops;
         if self.errors.len() == Self::ERRORS_KEPT {
-            if !stops {
-                return;
+            // Graver ones matter more, and most of all why it all ended.
+            let milder = |item: &ItemError| item.error.severity() < error.severity();
+            match self.errors.iter().position(milder) {
+                Some(place) => drop(self.errors.remove(place)),
+                None if stops => drop(self.errors.pop()),
+                None => return,
             }
-            // Why it all ended matters more.
-            self.errors.pop();
         }
         self.errors.push(ItemError {
             name: name.to_owned(),
