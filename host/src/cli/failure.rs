@@ -207,6 +207,10 @@ impl From<&transfer::Error> for Failure {
 impl From<amazon_drive_server::Error> for Failure {
     fn from(error: amazon_drive_server::Error) -> Self {
         match server_code(&error) {
+            // An address that cannot be listened on is a mistake of the command line.
+            Some((code, hint)) if matches!(error, amazon_drive_server::Error::Bind { .. }) => {
+                Self::of(code, Exit::Usage, &error).hint(hint)
+            }
             Some((code, hint)) => Self::of(code, Exit::Fatal, &error).hint(hint),
             None => Self::of("server", Exit::Other, &error),
         }
