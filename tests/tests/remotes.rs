@@ -23,6 +23,19 @@ fn expire(config: &Path) {
     fs::write(config, lines.join("\n")).unwrap();
 }
 
+/// Writes `c.conf`, whose `drive:` is this server, with a token that is good for long.
+fn configure(acd: &Acd, stub: &Stub) {
+    fs::write(
+        acd.path("c.conf"),
+        format!(
+            "[drive]\ntype = amazon cloud drive\nendpoint = {}\n\
+             token = {{\"access_token\":\"a\",\"token_type\":\"bearer\",\"refresh_token\":\"r\",\"expiry\":\"2099-01-01T00:00:00Z\"}}\n",
+            stub.endpoint()
+        ),
+    )
+    .unwrap();
+}
+
 #[test]
 fn served_drive_is_reached_with_the_config_it_wrote() {
     let acd = Acd::new();
@@ -103,15 +116,7 @@ fn refused_refresh_token_ends_at_once_and_no_secret_is_shown() {
 fn server_that_answers_nonsense_is_told_from_one_that_is_gone() {
     let acd = Acd::new();
     let stub = Stub::start(|_, _| Reply::Full(200, Vec::new(), b"<html>hello</html>".to_vec()));
-    fs::write(
-        acd.path("c.conf"),
-        format!(
-            "[drive]\ntype = amazon cloud drive\nendpoint = {}\n\
-             token = {{\"access_token\":\"a\",\"token_type\":\"bearer\",\"refresh_token\":\"r\",\"expiry\":\"2099-01-01T00:00:00Z\"}}\n",
-            stub.endpoint()
-        ),
-    )
-    .unwrap();
+    configure(&acd, &stub);
     let run = acd.run(["--config", "c.conf", "ls", "drive:"]);
     assert_ne!(run.code(), 0, "{run}");
     assert!(run.stderr.starts_with("error["), "{run}");
@@ -145,15 +150,7 @@ fn cut_download_is_not_taken_for_a_whole_file() {
             Reply::json(200, format!(r#"{{"count":1,"data":[{node}]}}"#))
         }
     });
-    fs::write(
-        acd.path("c.conf"),
-        format!(
-            "[drive]\ntype = amazon cloud drive\nendpoint = {}\n\
-             token = {{\"access_token\":\"a\",\"token_type\":\"bearer\",\"refresh_token\":\"r\",\"expiry\":\"2099-01-01T00:00:00Z\"}}\n",
-            stub.endpoint()
-        ),
-    )
-    .unwrap();
+    configure(&acd, &stub);
     let run = acd.run([
         "--config",
         "c.conf",

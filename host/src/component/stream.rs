@@ -133,11 +133,8 @@ impl StreamConsumer<State> for IncomingBytes {
         source: Source<'_, u8>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        match self.out.poll_ready(context) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_)) => return Poll::Ready(Ok(StreamResult::Dropped)),
-            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => return Poll::Pending,
+        if let Err(result) = ready!(room(&mut self.out, context, finish)) {
+            return Poll::Ready(Ok(result));
         }
         let mut source = source.as_direct(store);
         let bytes = Bytes::copy_from_slice(source.remaining());
@@ -145,10 +142,29 @@ impl StreamConsumer<State> for IncomingBytes {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
         source.mark_read(bytes.len());
-        Poll::Ready(Ok(match self.out.start_send(bytes) {
-            Ok(()) => StreamResult::Completed,
-            Err(_) => StreamResult::Dropped,
-        }))
+        Poll::Ready(Ok(hand_on(&mut self.out, bytes)))
+    }
+}
+
+/// Waits until there is room for more; an error is what to answer the component instead.
+fn room<T>(
+    out: &mut mpsc::Sender<T>,
+    context: &mut Context<'_>,
+    finish: bool,
+) -> Poll<Result<(), StreamResult>> {
+    match out.poll_ready(context) {
+        Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+        Poll::Ready(Err(_)) => Poll::Ready(Err(StreamResult::Dropped)),
+        Poll::Pending if finish => Poll::Ready(Err(StreamResult::Cancelled)),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+/// Hands on what there was [`room`] for.
+fn hand_on<T>(out: &mut mpsc::Sender<T>, value: T) -> StreamResult {
+    match out.start_send(value) {
+        Ok(()) => StreamResult::Completed,
+        Err(_) => StreamResult::Dropped,
     }
 }
 
@@ -175,21 +191,15 @@ impl<T: Lift + Send + 'static> StreamConsumer<State> for IncomingItems<T> {
         mut source: Source<'_, T>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        match self.out.poll_ready(context) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_)) => return Poll::Ready(Ok(StreamResult::Dropped)),
-            Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => return Poll::Pending,
+        if let Err(result) = ready!(room(&mut self.out, context, finish)) {
+            return Poll::Ready(Ok(result));
         }
         let mut items = Vec::with_capacity(source.remaining(&mut store));
         source.read(&mut store, &mut items)?;
         if items.is_empty() {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
-        Poll::Ready(Ok(match self.out.start_send(items) {
-            Ok(()) => StreamResult::Completed,
-            Err(_) => StreamResult::Dropped,
-        }))
+        Poll::Ready(Ok(hand_on(&mut self.out, items)))
     }
 }
 
