@@ -1,10 +1,10 @@
 //! `account/…`: where things are, and how much there is.
 
-use axum::{Extension, extract::State, response::Response};
+use axum::{Extension, response::Response};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{CONTENT, LocalAddress, METADATA, Service, base, reply, reply::Result};
+use super::{CONTENT, LocalAddress, METADATA, auth::Drive, base, reply, reply::Result};
 use crate::clock::iso8601;
 
 pub(super) async fn endpoint(
@@ -25,7 +25,7 @@ pub(super) async fn info() -> Response {
     reply::json(StatusCode::OK, &reply)
 }
 
-pub(super) async fn quota(State(service): State<Service>) -> Result<Response> {
+pub(super) async fn quota(Drive(service): Drive) -> Result<Response> {
     let used: i64 = service
         .store
         .usage()
@@ -41,7 +41,7 @@ pub(super) async fn quota(State(service): State<Service>) -> Result<Response> {
     Ok(reply::json(StatusCode::OK, &reply))
 }
 
-pub(super) async fn usage(State(service): State<Service>) -> Result<Response> {
+pub(super) async fn usage(Drive(service): Drive) -> Result<Response> {
     let used = service.store.usage().await?;
     let mut reply = Map::new();
     reply.insert("lastCalculated".into(), iso8601(service.clock.now()).into());

@@ -1,7 +1,8 @@
 //! Who is calling: bearer tokens.
 
 use axum::{
-    extract::{Request, State},
+    extract::{FromRequestParts, Request, State},
+    http::request::Parts,
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -18,6 +19,20 @@ use crate::ids;
 pub(super) struct Caller {
     /// What nodes it makes have as `createdBy`.
     pub(super) name: String,
+}
+
+/// The drive that the call is about: that of the account its token belongs to.
+#[derive(Clone)]
+pub(super) struct Drive(pub(super) Service);
+
+impl<S: Sync> FromRequestParts<S> for Drive {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        // Missing only on a route that `require` does not guard.
+        let drive = parts.extensions.get::<Self>().cloned();
+        drive.ok_or_else(|| ApiError::empty(StatusCode::UNAUTHORIZED))
+    }
 }
 
 /// The token of the process this server runs in. It is nowhere but in its memory.
@@ -38,7 +53,7 @@ impl Local {
     }
 }
 
-/// Lets a request with a valid token through and tells it its [`Caller`].
+/// Lets a request with a valid token through and tells it its [`Caller`] and [`Drive`].
 pub(super) async fn require(
     State(service): State<Service>,
     mut request: Request,
@@ -47,6 +62,7 @@ pub(super) async fn require(
     match caller(&service, request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(Drive(service));
             next.run(request).await
         }
         Err(error) => error.into_response(),

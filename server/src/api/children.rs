@@ -1,14 +1,10 @@
 //! A node's folders: moving, adding, removing.
 
-use axum::{
-    body::Body,
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{body::Body, extract::Path, response::Response};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Service, reply::Result, request, wire};
+use super::{auth::Drive, reply::Result, request, wire};
 use crate::store::{Move, Place, PlaceChange};
 
 #[derive(Deserialize)]
@@ -19,7 +15,7 @@ struct MoveRequest {
 }
 
 pub(super) async fn move_here(
-    State(service): State<Service>,
+    Drive(service): Drive,
     Path(to): Path<String>,
     body: Body,
 ) -> Result<Response> {
@@ -34,19 +30,16 @@ pub(super) async fn move_here(
     Ok(wire::node(StatusCode::OK, &node))
 }
 
-pub(super) async fn add(state: State<Service>, path: Path<(String, String)>) -> Result<Response> {
-    place(state, path, PlaceChange::Add).await
+pub(super) async fn add(drive: Drive, path: Path<(String, String)>) -> Result<Response> {
+    place(drive, path, PlaceChange::Add).await
 }
 
-pub(super) async fn remove(
-    state: State<Service>,
-    path: Path<(String, String)>,
-) -> Result<Response> {
-    place(state, path, PlaceChange::Remove).await
+pub(super) async fn remove(drive: Drive, path: Path<(String, String)>) -> Result<Response> {
+    place(drive, path, PlaceChange::Remove).await
 }
 
 async fn place(
-    State(service): State<Service>,
+    Drive(service): Drive,
     Path((parent, child)): Path<(String, String)>,
     change: PlaceChange,
 ) -> Result<Response> {

@@ -4,20 +4,20 @@ use std::ops::Range;
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
-    Service,
+    auth::Drive,
     reply::{ApiError, Result},
 };
 use crate::store::{Content, Refusal};
 
 /// Trashed files as well.
 pub(super) async fn read(
-    State(service): State<Service>,
+    Drive(service): Drive,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {

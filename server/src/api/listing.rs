@@ -1,14 +1,12 @@
 //! Listings: of everything, of a folder, of the trash.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::Path, response::Response};
 use http::StatusCode;
 use serde::Serialize;
 
 use super::{
     Service,
+    auth::Drive,
     page_token::{Asked, PageToken},
     reply::{self, ApiError, Result},
     request::Parameters,
@@ -19,16 +17,13 @@ use crate::{
     store::{Order, Query, Scope, SortField, SortKey},
 };
 
-pub(super) async fn nodes(
-    State(service): State<Service>,
-    parameters: Parameters,
-) -> Result<Response> {
+pub(super) async fn nodes(Drive(service): Drive, parameters: Parameters) -> Result<Response> {
     list(&service, Scope::Everything, &parameters).await
 }
 
 /// A file has no children; an id that is not there is an error.
 pub(super) async fn children(
-    State(service): State<Service>,
+    Drive(service): Drive,
     Path(id): Path<String>,
     parameters: Parameters,
 ) -> Result<Response> {
@@ -36,10 +31,7 @@ pub(super) async fn children(
     list(&service, Scope::Children(id), &parameters).await
 }
 
-pub(super) async fn trash(
-    State(service): State<Service>,
-    parameters: Parameters,
-) -> Result<Response> {
+pub(super) async fn trash(Drive(service): Drive, parameters: Parameters) -> Result<Response> {
     list(&service, Scope::Trash, &parameters).await
 }
 

@@ -1,32 +1,23 @@
 //! Single nodes: reading, creating folders, changing, and the refusal to purge.
 
-use axum::{
-    Extension,
-    body::Body,
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{Extension, body::Body, extract::Path, response::Response};
 use http::StatusCode;
 
 use super::{
-    Service,
-    auth::Caller,
+    auth::{Caller, Drive},
     reply::{ApiError, Result},
     request::{self, NodeFields},
     wire,
 };
 use crate::store::{Create, Kind, Patch};
 
-pub(super) async fn read(
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Result<Response> {
+pub(super) async fn read(Drive(service): Drive, Path(id): Path<String>) -> Result<Response> {
     let node = service.store.node(&id).await?;
     Ok(wire::node(StatusCode::OK, &node))
 }
 
 pub(super) async fn create_folder(
-    State(service): State<Service>,
+    Drive(service): Drive,
     Extension(caller): Extension<Caller>,
     body: Body,
 ) -> Result<Response> {
@@ -53,7 +44,7 @@ pub(super) async fn create_folder(
 
 /// Fields that cannot be changed are ignored, except for the content's, which are refused.
 pub(super) async fn patch(
-    State(service): State<Service>,
+    Drive(service): Drive,
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Response> {
@@ -78,10 +69,7 @@ pub(super) async fn patch(
 }
 
 /// What the service said to every program that was not its own.
-pub(super) async fn purge(
-    State(service): State<Service>,
-    Path(id): Path<String>,
-) -> Result<Response> {
+pub(super) async fn purge(Drive(service): Drive, Path(id): Path<String>) -> Result<Response> {
     service.store.node(&id).await?;
     let message = "Insufficient permissions granted for operation: purgeNode";
     Err(ApiError::short(StatusCode::FORBIDDEN, message))

@@ -10,12 +10,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Extension,
-    body::Body,
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{Extension, body::Body, extract::Path, response::Response};
 use bytes::Bytes;
 use futures::{TryStreamExt, future::poll_fn};
 use http::{HeaderMap, StatusCode, header};
@@ -24,7 +19,7 @@ use tokio::time::timeout;
 
 use super::{
     Service,
-    auth::Caller,
+    auth::{Caller, Drive},
     reply::{ApiError, Result},
     request::{LARGEST_JSON, NodeFields, Parameters},
     wire,
@@ -36,7 +31,7 @@ use crate::{
 };
 
 pub(super) async fn create(
-    State(service): State<Service>,
+    Drive(service): Drive,
     Extension(caller): Extension<Caller>,
     parameters: Parameters,
     headers: HeaderMap,
@@ -83,7 +78,7 @@ pub(super) async fn create(
 }
 
 pub(super) async fn overwrite(
-    State(service): State<Service>,
+    Drive(service): Drive,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
