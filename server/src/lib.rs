@@ -40,8 +40,10 @@ mod data_dir;
 mod error;
 mod filter;
 mod ids;
+mod janitor;
 mod media;
 mod names;
+mod picture;
 mod server;
 mod store;
 

@@ -27,6 +27,7 @@ use crate::{
     client_config,
     clock::Clock,
     data_dir::DataDir,
+    janitor,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -37,6 +38,9 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// How long a node stays in the trash before it is purged: 30 days, as at the service,
+    /// if nothing else is said. `None`: for ever.
+    pub trash_retention: Option<Duration>,
     clock: Clock,
 }
 
@@ -46,6 +50,7 @@ impl Options {
         Self {
             data_dir: data_dir.into(),
             listen,
+            trash_retention: Some(janitor::RETENTION),
             clock: Clock::default(),
         }
     }
@@ -67,6 +72,8 @@ pub struct Server {
     address: SocketAddr,
     service: Service,
     collector: JoinHandle<()>,
+    /// Ends when it is dropped.
+    janitor: JoinSet<()>,
 }
 
 impl Server {
@@ -82,6 +89,7 @@ impl Server {
         let Options {
             data_dir,
             listen,
+            trash_retention,
             clock,
         } = options;
         let bind = |source| Error::Bind {
@@ -99,6 +107,15 @@ impl Server {
             .objects
             .clone()
             .collect_garbage(opened.store.clone(), collected);
+        let mut janitor = JoinSet::new();
+        if let Some(retention) = trash_retention {
+            janitor.spawn(janitor::purge_trash(
+                opened.store.clone(),
+                clock.clone(),
+                garbage.clone(),
+                retention,
+            ));
+        }
         Ok(Self {
             data_dir,
             listener,
@@ -111,6 +128,7 @@ impl Server {
                 local: Arc::new(Local::new()),
             },
             collector: tokio::spawn(collector),
+            janitor,
         })
     }
 
@@ -160,6 +178,7 @@ impl Server {
             listener,
             service,
             collector,
+            janitor,
             ..
         } = self;
         let store = service.store.clone();
@@ -190,6 +209,7 @@ impl Server {
         if ended.await.is_err() {
             connections.shutdown().await;
         }
+        drop(janitor);
         // Ends when the last that could produce garbage is gone: uploads cut off above may
         // still be on their way through the writer.
         let _ = timeout(GRACE, collector).await;
