@@ -10,6 +10,7 @@ contract![
     range_past_the_end_is_416,
     odd_ranges_are_clean,
     etag_follows_the_content,
+    download_asks_for_an_attachment,
     trashed_file_is_served,
     folders_have_no_content,
     head_tells_what_get_would,
@@ -123,6 +124,18 @@ async fn etag_follows_the_content(drive: &Drive, home: &str) {
         (reply.header("ETag"), reply.body.as_slice()),
         (format!("\"{md5}\"").as_str(), &b"other"[..])
     );
+}
+
+async fn download_asks_for_an_attachment(drive: &Drive, home: &str) {
+    for name in ["a.txt", "ü \"quoted\".txt", "line.\\txt"] {
+        let file = drive.file(name, home, CONTENT).await;
+        let reply =
+            send(drive.content(Method::GET, &format!("nodes/{file}/content?download=true"))).await;
+        let reply = reply.expect(200);
+        let value = reply.header("Content-Disposition");
+        assert!(value.starts_with("attachment"), "{value}");
+        assert_eq!(reply.body, CONTENT);
+    }
 }
 
 async fn trashed_file_is_served(drive: &Drive, home: &str) {

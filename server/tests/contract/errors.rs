@@ -210,7 +210,7 @@ async fn broken_framing_is_refused(drive: &Drive, home: &str) {
     for sent in [
         &b"GARBAGE\r\n\r\n"[..],
         b"GET / HTTP/9.9\r\n\r\n",
-        b"GET nodes HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET nodes HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     ] {
         let reply = raw::bytes(drive, Side::Metadata, sent).await.unwrap();
@@ -282,6 +282,7 @@ async fn malformed_json_is_refused_everywhere(drive: &Drive, home: &str) {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     for body in [
         "{",
+        "[]",
         "\"text\"",
         "{\"name\":\"a\"",
         "\u{feff}{}x",

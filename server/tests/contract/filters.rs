@@ -325,6 +325,9 @@ async fn dates_are_compared(drive: &Drive, home: &str) {
             );
         }
     }
+    // Only photographs and films have it.
+    let filter = format!("parents:{home} AND contentProperties.contentDate:[\"{past}\" TO *]");
+    assert!(drive.find(&filter).await.is_empty());
 }
 
 async fn sizes_and_types_are_found(drive: &Drive, home: &str) {

@@ -360,6 +360,7 @@ async fn lists_are_sorted_as_asked(drive: &Drive, home: &str) {
         "createdDate",
         "modifiedDate",
         "contentProperties.contentType",
+        "contentProperties.contentDate",
         "contentProperties.extension",
         "contentProperties.size",
     ] {

@@ -35,11 +35,14 @@ macro_rules! contract {
 }
 
 mod account;
+mod assets;
 mod basics;
+mod changes;
 mod concurrency;
 mod download;
 mod drive;
 mod errors;
+mod feed;
 mod filters;
 mod listing;
 mod model;
@@ -50,8 +53,11 @@ mod oauth;
 mod overwrite;
 mod parents;
 mod patch;
+mod properties;
 mod raw;
+mod retries;
 mod shape;
+mod templink;
 mod trash;
 mod upload;
 

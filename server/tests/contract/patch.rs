@@ -240,6 +240,7 @@ async fn broken_changes_are_refused(drive: &Drive, home: &str) {
     for body in [
         "",
         "{",
+        "[]",
         "7",
         "null",
         "\"name\"",

@@ -9,12 +9,13 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::rules::{Change, Model, Outcome};
 use crate::{
     Place,
     drive::{Drive, Reply, id, ids},
+    feed::Copy,
     shape::assert_node,
 };
 
@@ -57,6 +58,8 @@ enum Call {
     Restore {
         node: usize,
     },
+    /// Copies the drive, to be brought up to date at the end by the feed of changes.
+    Copy,
 }
 
 /// Few, so that they meet; the first two are one name.
@@ -76,6 +79,7 @@ fn call() -> impl Strategy<Value = Call> {
         2 => (node(), node()).prop_map(|(node, parent)| Call::RemoveParent { node, parent }),
         2 => node().prop_map(|node| Call::Trash { node }),
         3 => node().prop_map(|node| Call::Restore { node }),
+        1 => Just(Call::Copy),
     ]
 }
 
@@ -86,11 +90,19 @@ struct Run<'a> {
     /// The drive's ids of the model's nodes.
     ids: Vec<String>,
     versions: BTreeMap<usize, u64>,
+    copies: Vec<Copy>,
 }
 
 impl Run<'_> {
     /// Makes the call if its outcome is known, and compares the two.
     async fn make(&mut self, call: &Call) {
+        if let Call::Copy = call {
+            // The last copy's followed, so that not each is a whole dump.
+            let mut copy = self.copies.last().unwrap().clone();
+            copy.follow(self.drive, &Map::new()).await;
+            self.copies.push(copy);
+            return;
+        }
         let Some(change) = self.aim(call) else {
             return;
         };
@@ -196,6 +208,7 @@ impl Run<'_> {
             },
             Call::Trash { node } => Change::Trash { node: inner(node)? },
             Call::Restore { node } => Change::Restore { node: inner(node)? },
+            Call::Copy => return None,
         })
     }
 
@@ -274,6 +287,22 @@ impl Run<'_> {
         assert_eq!(node["contentProperties"]["size"].as_u64(), size, "{node}");
     }
 
+    /// What each copy comes to by the feed, from where it was made on, against the drive.
+    async fn compare_copies(&self) {
+        let options = [
+            json!({}),
+            json!({"chunkSize": 2}),
+            json!({"maxNodes": 1, "includePurged": "true"}),
+        ];
+        for (copy, options) in self.copies.iter().zip(options.iter().cycle()) {
+            let mut copy = copy.clone();
+            copy.follow(self.drive, options.as_object().unwrap()).await;
+            for id in &self.ids {
+                assert_eq!(copy.nodes[id], self.drive.node(id).await, "{options}");
+            }
+        }
+    }
+
     /// Everything the drive shows, against the model.
     async fn compare_all(&self) {
         for number in 1..self.ids.len() {
@@ -317,18 +346,20 @@ impl Run<'_> {
     }
 }
 
-async fn follow(drive: &Drive, calls: &[Call]) {
+async fn run(drive: &Drive, calls: &[Call]) {
     let home = drive.home().await;
     let mut run = Run {
         drive,
         model: Model::new(),
         ids: vec![home.clone()],
         versions: BTreeMap::new(),
+        copies: vec![Copy::of(drive).await],
     };
     for call in calls {
         run.make(call).await;
     }
     run.compare_all().await;
+    run.compare_copies().await;
     drive.trash(&home).await.expect(200);
 }
 
@@ -345,7 +376,7 @@ fn random_sequences_agree_with_the_model() {
     });
     let sequences = proptest::collection::vec(call(), 1..60);
     let outcome = runner.run(&sequences, |calls| {
-        runtime.block_on(follow(&place.drive, &calls));
+        runtime.block_on(run(&place.drive, &calls));
         Ok(())
     });
     if let Err(error) = outcome {
