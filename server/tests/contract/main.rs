@@ -10,7 +10,7 @@
 // A function that no list names is never called: that must not go unnoticed.
 #![deny(dead_code)]
 
-use std::{env, sync::Once};
+use std::{env, path::Path, sync::Once};
 
 use amazon_drive_server::{Options, Server};
 use reqwest::{Client, redirect};
@@ -95,7 +95,7 @@ impl Place {
     }
 
     async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let options = Options::new(dir.path(), ([127, 0, 0, 1], 0).into());
         let server = Server::bind(options).await.unwrap();
         let config = server.client_config().await.unwrap();
@@ -128,6 +128,14 @@ impl Place {
             }
         }
     }
+}
+
+/// A new directory, in memory where the system has a place for that: hundreds of servers are
+/// started, and what they keep need not outlast them.
+fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir());
+    made.unwrap()
 }
 
 /// A drive by what discovery says of it.
