@@ -40,7 +40,8 @@ pub(crate) fn parts(parts: &[(&str, &[u8])]) -> Vec<u8> {
 /// The headers of a metadata part as most clients send them.
 pub(crate) const METADATA: &str = "Content-Disposition: form-data; name=\"metadata\"\r\n";
 
-/// Headers of both parts as each client sends them, `LENGTH` standing for the content's.
+/// Headers of both parts, `LENGTH` standing for the length of the content: of clients by name,
+/// then of the forms that are told of without one.
 pub(crate) const CLIENTS: &[(&str, &str, &str)] = &[
     (
         "go-acd",
@@ -60,19 +61,23 @@ pub(crate) const CLIENTS: &[(&str, &str, &str)] = &[
          Content-Type: application/octet-stream\r\nContent-Length: LENGTH\r\n",
     ),
     (
-        "Duplicati",
-        "Content-Disposition: form-data; name=\"metadata\"\r\nContent-Type: application/json; charset=utf-8\r\n",
+        "metadata with a type",
+        "Content-Disposition: form-data; name=\"metadata\"\r\n\
+         Content-Type: application/json; charset=utf-8\r\n",
         "Content-Disposition: form-data; name=\"content\"; filename=\"notes.txt\"\r\n\
          Content-Type: application/octet-stream\r\n",
     ),
     (
-        "drivesink",
-        "Content-Disposition: form-data; name=\"metadata\"; filename=\"\"\r\nContent-Type: application/json\r\n",
-        "Content-Disposition: form-data; name=\"content\"; filename=\"notes.txt\"\r\nContent-Type: text/plain\r\n",
+        "metadata with a type and an empty filename",
+        "Content-Disposition: form-data; name=\"metadata\"; filename=\"\"\r\n\
+         Content-Type: application/json\r\n",
+        "Content-Disposition: form-data; name=\"content\"; filename=\"notes.txt\"\r\n\
+         Content-Type: text/plain\r\n",
     ),
     (
-        "s3ql-acd",
-        "Content-Disposition: form-data; name=\"metadata\"; filename=\"metadata.json\"\r\nContent-Type: application/json\r\n",
+        "metadata with a type and a filename",
+        "Content-Disposition: form-data; name=\"metadata\"; filename=\"metadata.json\"\r\n\
+         Content-Type: application/json\r\n",
         "Content-Disposition: form-data; name=\"content\"; filename=\"\"\r\n\
          Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n",
     ),
@@ -85,6 +90,7 @@ pub(crate) const CLIENTS: &[(&str, &str, &str)] = &[
     (
         "lower-case headers",
         "content-disposition: form-data; name=metadata\r\n",
-        "content-type: text/plain\r\ncontent-disposition: form-data; name=content; filename*=UTF-8''a%20b.txt\r\n",
+        "content-type: text/plain\r\n\
+         content-disposition: form-data; name=content; filename*=UTF-8''a%20b.txt\r\n",
     ),
 ];
