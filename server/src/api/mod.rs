@@ -8,6 +8,7 @@ mod children;
 mod download;
 mod linger;
 mod listing;
+mod multipart;
 mod nodes;
 mod oauth;
 mod page_token;
