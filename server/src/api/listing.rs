@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Service,
     auth::Drive,
+    fault::Hooks,
     page_token::{Asked, PageToken},
     reply::{self, ApiError, Result},
     request::Parameters,
@@ -17,22 +18,31 @@ use crate::{
     store::{Order, Query, Scope, SortField, SortKey},
 };
 
-pub(super) async fn nodes(Drive(service): Drive, parameters: Parameters) -> Result<Response> {
-    list(&service, Scope::Everything, &parameters).await
+pub(super) async fn nodes(
+    Drive(service): Drive,
+    hooks: Hooks,
+    parameters: Parameters,
+) -> Result<Response> {
+    list(&service, &hooks, Scope::Everything, &parameters).await
 }
 
 /// A file has no children; an id that is not there is an error.
 pub(super) async fn children(
     Drive(service): Drive,
     Path(id): Path<String>,
+    hooks: Hooks,
     parameters: Parameters,
 ) -> Result<Response> {
     service.store.node(&id).await?;
-    list(&service, Scope::Children(id), &parameters).await
+    list(&service, &hooks, Scope::Children(id), &parameters).await
 }
 
-pub(super) async fn trash(Drive(service): Drive, parameters: Parameters) -> Result<Response> {
-    list(&service, Scope::Trash, &parameters).await
+pub(super) async fn trash(
+    Drive(service): Drive,
+    hooks: Hooks,
+    parameters: Parameters,
+) -> Result<Response> {
+    list(&service, &hooks, Scope::Trash, &parameters).await
 }
 
 #[derive(Serialize)]
@@ -45,7 +55,12 @@ struct WirePage<'a> {
     data: Vec<WireNode<'a>>,
 }
 
-async fn list(service: &Service, scope: Scope, parameters: &Parameters) -> Result<Response> {
+async fn list(
+    service: &Service,
+    hooks: &Hooks,
+    scope: Scope,
+    parameters: &Parameters,
+) -> Result<Response> {
     let now = service.clock.now();
     let mut asked = Asked {
         within: within(&scope),
@@ -62,9 +77,10 @@ async fn list(service: &Service, scope: Scope, parameters: &Parameters) -> Resul
         after = Some(token.cursor);
     }
     let filter = Filter::parse(asked.filters.as_deref().unwrap_or_default());
+    let filter = filter.map_err(|invalid| ApiError::bad_request(invalid.to_string()))?;
     let query = Query {
         scope,
-        filter: filter.map_err(|invalid| ApiError::bad_request(invalid.to_string()))?,
+        filter: hooks.narrow(filter),
         sort: asked.sort.as_deref().map_or(Ok(Vec::new()), sort)?,
         limit: limit(parameters.value("limit"))?,
         after,

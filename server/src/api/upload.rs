@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use super::{
     Service,
     auth::{Caller, Drive},
+    fault::Hooks,
     reply::{ApiError, Result},
     request::{LARGEST_JSON, NodeFields, Parameters},
     wire,
@@ -33,6 +34,7 @@ use crate::{
 pub(super) async fn create(
     Drive(service): Drive,
     Extension(caller): Extension<Caller>,
+    hooks: Hooks,
     parameters: Parameters,
     headers: HeaderMap,
     body: Body,
@@ -57,8 +59,12 @@ pub(super) async fn create(
     }
     let parents = fields.parents.unwrap_or_default();
     // Also said now, and not after the last byte. It may have changed by then.
-    service.store.check_place(&parents, &name).await?;
+    if !hooks.skips_name_check() {
+        service.store.check_place(&parents, &name).await?;
+    }
+    hooks.refuse_name(&name, &parents)?;
     let (stored, declared) = parts.receive(&service).await?;
+    let size = stored.size();
     let extension = names::extension(&name);
     let create = Create {
         name,
@@ -73,13 +79,14 @@ pub(super) async fn create(
             refuse_duplicate: parameters.value("suppress") != Some("deduplication"),
         }),
     };
-    let node = service.store.write(create).await?;
+    let node = hooks.commit(&service.store, size, create).await?;
     Ok(wire::node(StatusCode::CREATED, &node))
 }
 
 pub(super) async fn overwrite(
     Drive(service): Drive,
     Path(id): Path<String>,
+    hooks: Hooks,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
@@ -88,6 +95,7 @@ pub(super) async fn overwrite(
         return Err(Refusal::NotAFile { id }.into());
     }
     let (stored, declared_type) = parts.receive(&service).await?;
+    let size = stored.size();
     let overwrite = Overwrite {
         id,
         stored,
@@ -96,7 +104,7 @@ pub(super) async fn overwrite(
         garbage: service.garbage.clone(),
         replaced: None,
     };
-    let node = service.store.write(overwrite).await?;
+    let node = hooks.commit(&service.store, size, overwrite).await?;
     Ok(wire::node(StatusCode::OK, &node))
 }
 

@@ -6,5 +6,6 @@ mod auth;
 mod common;
 mod content;
 mod data_dir;
+mod faults;
 mod listing;
 mod nodes;
