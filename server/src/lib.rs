@@ -35,7 +35,7 @@
 //! # What it never does
 //!
 //! It opens no connections, and it keeps no token or secret in a form that could be used,
-//! except in `client.conf`. Tokens and queries do not get into the log, which goes to
+//! except in `client.conf` and `fault-admin.token`. Tokens and queries do not get into the log, which goes to
 //! [`tracing`] under the target `amazon_drive_server`.
 
 mod api;
