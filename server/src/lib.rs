@@ -47,8 +47,10 @@ mod error;
 pub mod fault;
 mod filter;
 mod ids;
+mod janitor;
 mod media;
 mod names;
+mod picture;
 mod server;
 mod store;
 

@@ -28,6 +28,7 @@ use crate::{
     clock::Clock,
     data_dir::DataDir,
     fault::{self, Faults, InvalidFault},
+    janitor,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -38,6 +39,9 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// How long a node stays in the trash before it is purged: 30 days, as at the service,
+    /// if nothing else is said. `None`: for ever.
+    pub trash_retention: Option<Duration>,
     clock: Clock,
     faults: Vec<String>,
     fault_admin: bool,
@@ -49,6 +53,7 @@ impl Options {
         Self {
             data_dir: data_dir.into(),
             listen,
+            trash_retention: Some(janitor::RETENTION),
             clock: Clock::default(),
             faults: Vec::new(),
             fault_admin: false,
@@ -97,6 +102,8 @@ pub struct Server {
     collector: JoinHandle<()>,
     faults: Faults,
     admin: Option<Admin>,
+    /// Ends when it is dropped.
+    janitor: JoinSet<()>,
 }
 
 impl Server {
@@ -112,6 +119,7 @@ impl Server {
         let Options {
             data_dir,
             listen,
+            trash_retention,
             clock,
             faults: rules,
             fault_admin,
@@ -136,6 +144,15 @@ impl Server {
             .objects
             .clone()
             .collect_garbage(opened.store.clone(), collected);
+        let mut janitor = JoinSet::new();
+        if let Some(retention) = trash_retention {
+            janitor.spawn(janitor::purge_trash(
+                opened.store.clone(),
+                clock.clone(),
+                garbage.clone(),
+                retention,
+            ));
+        }
         Ok(Self {
             data_dir,
             listener,
@@ -150,6 +167,7 @@ impl Server {
             collector: tokio::spawn(collector),
             faults,
             admin: fault_admin.then(Admin::new),
+            janitor,
         })
     }
 
@@ -222,6 +240,7 @@ impl Server {
             collector,
             faults,
             admin,
+            janitor,
             ..
         } = self;
         let store = service.store.clone();
@@ -259,6 +278,7 @@ impl Server {
         // What waits to appear late appears now. The writes take milliseconds.
         late.join_all().await;
         faults.finish().await;
+        drop(janitor);
         // Ends when the last that could produce garbage is gone: uploads cut off above may
         // still be on their way through the writer.
         let _ = timeout(GRACE, collector).await;

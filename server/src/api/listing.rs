@@ -11,6 +11,7 @@ use super::{
     page_token::{Asked, PageToken},
     reply::{self, ApiError, Result},
     request::Parameters,
+    view::View,
     wire::WireNode,
 };
 use crate::{
@@ -22,8 +23,9 @@ pub(super) async fn nodes(
     Drive(service): Drive,
     hooks: Hooks,
     parameters: Parameters,
+    view: View,
 ) -> Result<Response> {
-    list(&service, &hooks, Scope::Everything, &parameters).await
+    list(&service, &hooks, Scope::Everything, &parameters, &view).await
 }
 
 /// A file has no children; an id that is not there is an error.
@@ -32,17 +34,19 @@ pub(super) async fn children(
     Path(id): Path<String>,
     hooks: Hooks,
     parameters: Parameters,
+    view: View,
 ) -> Result<Response> {
     service.store.node(&id).await?;
-    list(&service, &hooks, Scope::Children(id), &parameters).await
+    list(&service, &hooks, Scope::Children(id), &parameters, &view).await
 }
 
 pub(super) async fn trash(
     Drive(service): Drive,
     hooks: Hooks,
     parameters: Parameters,
+    view: View,
 ) -> Result<Response> {
-    list(&service, &hooks, Scope::Trash, &parameters).await
+    list(&service, &hooks, Scope::Trash, &parameters, &view).await
 }
 
 #[derive(Serialize)]
@@ -60,6 +64,7 @@ async fn list(
     hooks: &Hooks,
     scope: Scope,
     parameters: &Parameters,
+    view: &View,
 ) -> Result<Response> {
     let now = service.clock.now();
     let mut asked = Asked {
@@ -101,7 +106,7 @@ async fn list(
     let reply = WirePage {
         count: page.count,
         next_token: next.as_ref().map(PageToken::encode),
-        data: page.nodes.iter().map(WireNode::from).collect(),
+        data: view.show(service, &page.nodes).await?,
     };
     Ok(reply::json(StatusCode::OK, &reply))
 }

@@ -176,6 +176,7 @@ const MANY: &str = "
   that was not acknowledged; the next start removes their content.
 - An upload that never appears is removed at once.
 - If the name was taken, or the folder gone, when a late upload was to appear, it does not; the log says so.
+- While there are rules, replies are not compressed: `cut-reply=100` is about the 100 bytes of the reply itself.
 - All else is in replies only. With its rule removed, it is gone.
 - Without rules, a request costs one look at a number more.
 

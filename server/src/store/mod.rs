@@ -5,10 +5,14 @@
 //! one wait for the disk serves all that were waiting ([`writer`]). Nothing is remembered in
 //! memory, since other processes may change the same database at any moment.
 
+mod changes;
 mod create;
 mod edges;
 mod error;
+mod links;
 mod node;
+mod properties;
+mod purge;
 mod query;
 mod schema;
 mod tokens;
@@ -28,7 +32,10 @@ pub(crate) use self::{
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
     error::{Failure, Refusal},
+    links::IssueLinks,
     node::{Content, Kind, Node, Status},
+    properties::{ChangeProperties, PropertyChange},
+    purge::PurgeTrash,
     query::{Cursor, Order, Query, Scope, SortField, SortKey},
     schema::{NewerSchema, SUPPORTED as SCHEMA},
     tokens::{IssueAccess, NewClient},

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod changes;
 mod connections;
 mod downloads;
 mod listings;

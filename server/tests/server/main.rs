@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod auth;
+mod changes;
 mod common;
 mod content;
 mod data_dir;
+mod extras;
 mod faults;
 mod listing;
 mod nodes;

@@ -67,6 +67,8 @@ pub(super) async fn outside(
             Before::MayAnswer(reply, reached) => interrupted = Some((reply, reached)),
         }
     }
+    // Rules are about bytes and JSON, and both are gone once a reply is compressed.
+    request.headers_mut().remove(header::ACCEPT_ENCODING);
     let empty_page = nodes::insert_empty_page(&rules, &facts, &mut request);
     let presented = token_digest(request.headers());
     let moment = Arc::new(hooks::Moment {

@@ -169,3 +169,39 @@ async fn redirect_is_for_downloads_only() {
     send(request).await.expect(200);
     assert_eq!(server.faults.hits("download-redirect"), 0);
 }
+
+#[tokio::test]
+async fn temporary_link_gives_what_is_refused_and_redirected() {
+    let server = Faulty::start(&["download-refused=1", "download-redirect=0"]).await;
+    let id = file(&server, b"one").await;
+    server.download(&id, None).await.expect(400);
+    let node = server
+        .get(&format!("nodes/{id}?tempLink=true"))
+        .await
+        .json();
+    let link = node["tempLink"].as_str().unwrap();
+    assert_eq!(send(unmoved().get(link)).await.expect(200).body, b"one");
+}
+
+#[tokio::test]
+async fn replies_are_not_compressed_under_rules() {
+    let server = Faulty::start(&[]).await;
+    let root = server.root().await;
+    for name in 0..5 {
+        server.folder(&name.to_string(), &root).await;
+    }
+    let encoding = async || {
+        let url = format!("{}nodes", server.endpoint);
+        let request = server
+            .request(Method::GET, &url)
+            .header("Accept-Encoding", "gzip");
+        send(request)
+            .await
+            .expect(200)
+            .header("content-encoding")
+            .to_owned()
+    };
+    assert_eq!(encoding().await, "gzip");
+    server.fault("429,count=0");
+    assert_eq!(encoding().await, "");
+}
