@@ -65,7 +65,7 @@ pub(super) async fn create(
     if !hooks.skips_name_check() {
         service.store.check_place(&parents, &name).await?;
     }
-    hooks.refuse_name(&name, &parents)?;
+    hooks.refuse_name(&service.store, &name, &parents).await?;
     let (stored, declared) = parts.receive(&service).await?;
     let size = stored.size();
     let extension = names::extension(&name);

@@ -32,6 +32,9 @@ pub(crate) struct Often {
 #[derive(Clone, Debug)]
 struct Progress {
     matched: u64,
+    /// Times it began to apply: what `count` is about.
+    begun: u64,
+    /// Those, and what went on under one of them.
     hits: u64,
     random: fastrand::Rng,
 }
@@ -47,6 +50,7 @@ impl Rule {
     ) -> Self {
         let progress = Progress {
             matched: 0,
+            begun: 0,
             hits: 0,
             random: fastrand::Rng::with_seed(often.seed),
         };
@@ -84,7 +88,10 @@ impl Rule {
         let mut progress = self.progress.lock();
         progress.matched += 1;
         if progress.matched <= self.often.after
-            || self.often.count.is_some_and(|count| progress.hits >= count)
+            || self
+                .often
+                .count
+                .is_some_and(|count| progress.begun >= count)
         {
             return false;
         }
@@ -92,6 +99,7 @@ impl Rule {
         if progress.random.f64() >= self.often.probability {
             return false;
         }
+        progress.begun += 1;
         progress.hits += 1;
         drop(progress);
         self.log(facts);

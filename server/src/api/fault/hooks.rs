@@ -9,7 +9,7 @@ use crate::{
     fault::{Effect, Facts, Faults, Rule, When},
     filter::{Filter, NumberField, Range, Term},
     ids,
-    store::{Mutation, Refusal, Store},
+    store::{Mutation, Query, Refusal, Scope, Store},
 };
 
 /// A request, and the rules that were in force when it came.
@@ -36,16 +36,25 @@ impl<S: Sync> FromRequestParts<S> for Hooks {
 impl Hooks {
     /// Before the content of a new file is read: refuses it for a node of this name that
     /// nobody sees.
-    pub(in crate::api) fn refuse_name(&self, name: &str, parents: &[String]) -> Result<()> {
+    pub(in crate::api) async fn refuse_name(
+        &self,
+        store: &Store,
+        name: &str,
+        parents: &[String],
+    ) -> Result<()> {
         let applies = self.first(|rule, facts| {
             matches!(rule.effect, Effect::ConflictBeforeBody) && rule.applies(facts)
         });
         if applies.is_none() {
             return Ok(());
         }
+        let parent = match parents.first() {
+            Some(parent) => parent.clone(),
+            None => root(store).await?,
+        };
         let refusal = Refusal::NameTaken {
             folded: crate::names::fold(name),
-            parent: parents.first().cloned().unwrap_or_else(ids::node_id),
+            parent,
             existing: ids::node_id(),
         };
         Err(refusal.into())
@@ -141,4 +150,16 @@ impl Hooks {
             .find(|rule| applies(rule, &moment.facts))?;
         Some((moment, rule))
     }
+}
+
+async fn root(store: &Store) -> Result<String> {
+    let query = Query {
+        scope: Scope::Everything,
+        filter: Some(Filter::Term(Term::IsRoot)),
+        sort: Vec::new(),
+        limit: 1,
+        after: None,
+    };
+    let found = store.list(&query).await?.nodes.pop();
+    Ok(found.map(|root| root.id).unwrap_or_default())
 }

@@ -30,6 +30,15 @@ async fn storm_lasts_its_time_and_heals() {
         info(&server).await.expect(200);
     }
     assert_eq!(server.faults.hits("401-storm"), 2);
+    // A second one, if there are to be two.
+    server.faults.clear();
+    server.fault("401-storm=10,count=2");
+    for _ in 0..2 {
+        info(&server).await.expect(401);
+        info(&server).await.expect(401);
+        server.time.advance(10);
+    }
+    info(&server).await.expect(200);
 }
 
 /// A server that has written a client config, and the token from a refresh.
@@ -70,7 +79,7 @@ fn ids(page: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn short_token_ends_and_refreshing_helps() {
-    let (server, tokens) = refreshed("short-tokens=5", 1).await;
+    let (server, tokens) = refreshed("short-tokens=5,count=2", 1).await;
     server.time.advance(4);
     get(&server, &tokens[0], "account/info").await.expect(200);
     server.time.advance(1);
@@ -80,6 +89,10 @@ async fn short_token_ends_and_refreshing_helps() {
     assert_eq!(reply["expires_in"], 5);
     let token = reply["access_token"].as_str().unwrap();
     get(&server, token, "account/info").await.expect(200);
+    server.time.advance(5);
+    get(&server, token, "account/info").await.expect(401);
+    let reply = refresh(server.dir.path()).await.expect(200).json();
+    assert_eq!(reply["expires_in"], 3600, "the third is none of them");
     // The server's own token is not one that was given out.
     info(&server).await.expect(200);
 }

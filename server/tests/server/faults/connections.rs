@@ -181,13 +181,6 @@ async fn replies_wait() {
 }
 
 #[tokio::test]
-async fn log_and_reply_have_the_same_request() {
-    let server = Faulty::start(&["500,count=1"]).await;
-    let reply = info(&server).await.expect(500);
-    assert_eq!(reply.header("x-amzn-requestid").len(), 36);
-}
-
-#[tokio::test]
 async fn other_requests_of_a_connection_are_not_harmed() {
     let server = Faulty::start(&[]).await;
     let root = server.root().await;

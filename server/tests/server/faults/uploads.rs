@@ -214,6 +214,13 @@ async fn conflict_comes_before_the_content_was_read() {
     );
     server.get(&format!("nodes/{existing}")).await.expect(404);
     assert!(server.children(&root).await.is_empty());
+    // Without parents it is the root's.
+    let refused = server.upload_with("", &json!({"name": "x"}), b"x").await;
+    assert!(
+        refused
+            .error(409)
+            .contains(&format!("under parentId {root} "))
+    );
 }
 
 #[tokio::test]
