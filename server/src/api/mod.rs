@@ -9,6 +9,7 @@ mod download;
 mod fault;
 mod linger;
 mod listing;
+mod multipart;
 mod nodes;
 mod oauth;
 mod page_token;

@@ -254,13 +254,17 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
 }
 
 pub(super) async fn unknown_operation() -> Response {
-    let content_type = (header::CONTENT_TYPE, "application/xml");
-    (
-        StatusCode::NOT_FOUND,
-        [content_type],
-        "<UnknownOperationException/>",
-    )
-        .into_response()
+    let mut response = (StatusCode::NOT_FOUND, "<UnknownOperationException/>").into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/xml"),
+    );
+    headers.insert(
+        "x-amzn-ErrorType",
+        HeaderValue::from_static("UnknownOperationException"),
+    );
+    response
 }
 
 pub(super) async fn method_not_allowed() -> Response {

@@ -1,26 +1,17 @@
 //! Content coming in: `multipart/form-data`, read part by part and never collected.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::Poll,
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use axum::{Extension, body::Body, extract::Path, response::Response};
-use bytes::Bytes;
-use futures::{TryStreamExt, future::poll_fn};
 use http::{HeaderMap, StatusCode, header};
-use multer::{Field, Multipart};
+use mime::Mime;
 use tokio::{task, time::timeout};
 
 use super::{
     Service,
     auth::{Caller, Drive},
     fault::Hooks,
+    multipart::{Broken, Multipart, Part},
     properties,
     reply::{ApiError, Result},
     request::{LARGEST_JSON, NodeFields, Parameters},
@@ -136,46 +127,29 @@ async fn details(stored: Stored, content_type: &str) -> Result<(Stored, Option<D
 }
 
 /// The parts of a body, one after the other.
-struct Parts {
-    multipart: Multipart<'static>,
-    /// Bytes that came in so far.
-    received: Arc<AtomicUsize>,
-}
+struct Parts(Multipart);
 
 impl Parts {
     fn new(headers: &HeaderMap, body: Body) -> Result<Self> {
         let content_type = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
-        let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
+        let content_type = content_type.and_then(|value| value.parse::<Mime>().ok());
+        let content_type = content_type.filter(|it| it.essence_str() == "multipart/form-data");
+        let boundary = content_type
+            .as_ref()
+            .and_then(|it| it.get_param(mime::BOUNDARY));
         let boundary = boundary
             .ok_or_else(|| ApiError::bad_request("Content must come as multipart/form-data"))?;
-        let received = Arc::new(AtomicUsize::new(0));
-        let counter = received.clone();
-        let stream = body.into_data_stream().inspect_ok(move |bytes: &Bytes| {
-            counter.fetch_add(bytes.len(), Ordering::Relaxed);
-        });
-        Ok(Self {
-            multipart: Multipart::new(stream, boundary),
-            received,
-        })
+        Ok(Self(Multipart::new(
+            body.into_data_stream(),
+            boundary.as_str(),
+        )))
     }
 
-    /// The next part; the one before has been read.
-    async fn next(&mut self) -> Result<Option<Field<'static>>> {
-        let Self {
-            multipart,
-            received,
-        } = self;
-        let before = received.load(Ordering::Relaxed);
-        let next = poll_fn(|cx| match multipart.poll_next_field(cx) {
-            // The parser waits for the end of a part's headers however long they are.
-            Poll::Pending if received.load(Ordering::Relaxed) - before > LARGEST_JSON => {
-                Poll::Ready(Err(multer::Error::IncompleteHeaders))
-            }
-            outcome => outcome,
-        });
-        alive(next).await
+    /// The next part.
+    async fn next(&mut self) -> Result<Option<Part<'_>>> {
+        alive(self.0.next()).await
     }
 
     /// Reads to the end and stores what is in the part `content`; says which type that part
@@ -193,10 +167,7 @@ impl Parts {
                     "There is more than one part 'content'",
                 ));
             }
-            let declared = field.headers().get(header::CONTENT_TYPE);
-            let declared = declared
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned);
+            let declared = field.content_type().map(str::to_owned);
             let mut upload = service.objects.upload();
             while let Some(bytes) = alive(field.chunk()).await? {
                 upload.write(bytes).await.map_err(not_stored)?;
@@ -211,7 +182,7 @@ impl Parts {
 }
 
 /// The bytes of a small part.
-async fn small(mut field: Field<'static>) -> Result<Vec<u8>> {
+async fn small(mut field: Part<'_>) -> Result<Vec<u8>> {
     let mut whole = Vec::new();
     while let Some(bytes) = alive(field.chunk()).await? {
         if whole.len() + bytes.len() > LARGEST_JSON {
@@ -223,11 +194,10 @@ async fn small(mut field: Field<'static>) -> Result<Vec<u8>> {
 }
 
 /// Waits for the client, but not for ever.
-async fn alive<T>(next: impl Future<Output = multer::Result<T>>) -> Result<T> {
+async fn alive<T>(next: impl Future<Output = std::result::Result<T, Broken>>) -> Result<T> {
     match timeout(SILENCE, next).await {
         Ok(Ok(next)) => Ok(next),
-        // Cut off, or not what it says it is.
-        Ok(Err(_)) => Err(ApiError::short(
+        Ok(Err(Broken)) => Err(ApiError::short(
             StatusCode::BAD_REQUEST,
             "Cannot read from request.",
         )),

@@ -9,6 +9,8 @@ mod listings;
 mod refusals;
 mod uploads;
 
+use std::path::Path;
+
 use amazon_drive_server::{Faults, Server};
 use reqwest::{Method, RequestBuilder};
 use tempfile::TempDir;
@@ -38,7 +40,7 @@ impl std::ops::Deref for Faulty {
 impl Faulty {
     /// Rules that are in force once the server has its first nodes are added later.
     async fn start(rules: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = in_memory();
         let time = Time::new();
         let options = time.options(dir.path());
         let options = options.with_faults(rules.iter().copied()).unwrap();
@@ -93,6 +95,16 @@ impl Faulty {
     }
 }
 
+/// A folder in memory, where there is one: no test here is about the disk, and each starts a
+/// server.
+fn in_memory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => tempfile::tempdir_in(memory).unwrap(),
+        false => tempfile::tempdir().unwrap(),
+    }
+}
+
 /// The body of a raw reply.
 fn body(reply: &[u8]) -> &[u8] {
     let end = reply
@@ -116,7 +128,7 @@ async fn broken(request: RequestBuilder) -> reqwest::Error {
 }
 
 /// A new token for this client's refresh token.
-async fn refresh(dir: &std::path::Path) -> Reply {
+async fn refresh(dir: &Path) -> Reply {
     let text = std::fs::read_to_string(dir.join("client.conf")).unwrap();
     let value = |key: &str| {
         let mut pairs = text.lines().filter_map(|line| line.split_once(" = "));

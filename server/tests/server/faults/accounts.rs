@@ -3,7 +3,7 @@
 use amazon_drive_server::Server;
 use serde_json::Value;
 
-use super::{Faulty, info, refresh};
+use super::{Faulty, in_memory, info, refresh};
 use crate::common::{Running, Time, send};
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn storm_lasts_its_time_and_heals() {
 
 /// A server that has written a client config, and the token from a refresh.
 async fn refreshed(rule: &str, times: usize) -> (Faulty, Vec<String>) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = in_memory();
     let time = Time::new();
     let options = time.options(dir.path()).with_faults([rule]).unwrap();
     let server = Server::bind(options).await.unwrap();

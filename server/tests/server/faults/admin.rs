@@ -7,12 +7,12 @@ use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::info;
+use super::{in_memory, info};
 use crate::common::{Reply, Running, options, send, start};
 
 /// A server that takes such calls, and the token for them.
 async fn administered() -> (TempDir, Running, String) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = in_memory();
     let server = Server::bind(options(dir.path()).with_fault_admin())
         .await
         .unwrap();
