@@ -35,7 +35,7 @@ pub(super) fn add(mut options: Options, asked: &args::ServeFaults) -> Result<Opt
             Failure::new("bad-fault", Exit::Usage, what)
                 .hint("it has a rule a line, and comments that begin with #")
         })?;
-        let file = Some(shown(path));
+        let file = Some(shown(path).to_string());
         let rules = fault::rules_of(&text).map_err(|invalid| wrong(&invalid, file.as_deref()))?;
         options = options
             .with_faults(rules)
