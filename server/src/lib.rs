@@ -13,6 +13,7 @@
 //! content/a/b/ab…    the bytes of files, one object each, never changed once there
 //! staging/           uploads in flight: a folder per running server, and its lock
 //! client.conf        a remote for this server, if it was asked for one
+//! fault-admin.token  what changes its fault rules, if they may be changed
 //! ```
 //!
 //! Directories are made with mode 0700, files with 0600.
@@ -26,10 +27,15 @@
 //!   same time. None holds anything in memory that another could change.
 //! - A directory written by a newer version is refused and not touched.
 //!
+//! # Faults
+//!
+//! What the real service did wrong can be had by rules such as `429,count=3`, for the tests
+//! of clients: see [`fault`]. Without rules the server does none of it.
+//!
 //! # What it never does
 //!
 //! It opens no connections, and it keeps no token or secret in a form that could be used,
-//! except in `client.conf`. Tokens and queries do not get into the log, which goes to
+//! except in `client.conf` and `fault-admin.token`. Tokens and queries do not get into the log, which goes to
 //! [`tracing`] under the target `amazon_drive_server`.
 
 mod api;
@@ -38,6 +44,7 @@ mod clock;
 mod content;
 mod data_dir;
 mod error;
+pub mod fault;
 mod filter;
 mod ids;
 mod janitor;
@@ -49,5 +56,6 @@ mod store;
 
 pub use self::{
     error::Error,
+    fault::{FaultRule, Faults, InvalidFault},
     server::{Options, Server},
 };

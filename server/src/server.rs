@@ -23,10 +23,11 @@ use tower_service::Service as _;
 
 use crate::{
     Error,
-    api::{self, Local, LocalAddress, Service},
+    api::{self, Admin, Local, LocalAddress, Peer, Service},
     client_config,
     clock::Clock,
     data_dir::DataDir,
+    fault::{self, Faults, InvalidFault},
     janitor,
 };
 
@@ -42,6 +43,8 @@ pub struct Options {
     /// if nothing else is said. `None`: for ever.
     pub trash_retention: Option<Duration>,
     clock: Clock,
+    faults: Vec<String>,
+    fault_admin: bool,
 }
 
 impl Options {
@@ -52,6 +55,8 @@ impl Options {
             listen,
             trash_retention: Some(janitor::RETENTION),
             clock: Clock::default(),
+            faults: Vec::new(),
+            fault_admin: false,
         }
     }
 
@@ -60,6 +65,29 @@ impl Options {
     #[must_use]
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
+        self
+    }
+
+    /// Has these fault rules in force from the start, behind those given before: see
+    /// [`fault`].
+    ///
+    /// # Errors
+    /// The first that is no rule.
+    pub fn with_faults<R: Into<String>>(
+        mut self,
+        rules: impl IntoIterator<Item = R>,
+    ) -> Result<Self, InvalidFault> {
+        let first = self.faults.len();
+        self.faults.extend(rules.into_iter().map(Into::into));
+        fault::check(self.faults[first..].iter().map(String::as_str))?;
+        Ok(self)
+    }
+
+    /// Lets who has the token change fault rules by calls of `/admin/faults`, from this
+    /// machine: see [`Server::fault_admin`].
+    #[must_use]
+    pub fn with_fault_admin(mut self) -> Self {
+        self.fault_admin = true;
         self
     }
 }
@@ -72,6 +100,8 @@ pub struct Server {
     address: SocketAddr,
     service: Service,
     collector: JoinHandle<()>,
+    faults: Faults,
+    admin: Option<Admin>,
     /// Ends when it is dropped.
     janitor: JoinSet<()>,
 }
@@ -91,6 +121,8 @@ impl Server {
             listen,
             trash_retention,
             clock,
+            faults: rules,
+            fault_admin,
         } = options;
         let bind = |source| Error::Bind {
             address: listen,
@@ -98,6 +130,11 @@ impl Server {
         };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
+        let faults = Faults::new(clock.clone());
+        for rule in rules {
+            // Each was checked when it was given.
+            let _ = faults.add(&rule);
+        }
         let opened = DataDir::open(&data_dir, clock.now()).await?;
         let (garbage, collected) = mpsc::unbounded_channel();
         for object in opened.garbage {
@@ -128,6 +165,8 @@ impl Server {
                 local: Arc::new(Local::new()),
             },
             collector: tokio::spawn(collector),
+            faults,
+            admin: fault_admin.then(Admin::new),
             janitor,
         })
     }
@@ -147,6 +186,27 @@ impl Server {
     /// memory only.
     pub fn local_token(&self) -> String {
         self.service.local.token().to_owned()
+    }
+
+    /// The fault rules in force: to be added, removed and counted while the server runs. When
+    /// it has stopped there are none.
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+
+    /// Writes `fault-admin.token` into the data directory, with mode 0600 and all at once, and
+    /// says where it is: the bearer token for `/admin/faults`, good for as long as this server
+    /// runs. `None` if the options do not ask for that.
+    ///
+    /// # Errors
+    /// [`Error::DataDirectory`]: the file cannot be written.
+    pub async fn fault_admin(&self) -> Result<Option<PathBuf>, Error> {
+        let Some(admin) = &self.admin else {
+            return Ok(None);
+        };
+        let path = self.data_dir.join("fault-admin.token");
+        client_config::write_secret(&path, format!("{}\n", admin.token())).await?;
+        Ok(Some(path))
     }
 
     /// Writes `client.conf` into the data directory, with mode 0600 and all at once, and
@@ -178,11 +238,16 @@ impl Server {
             listener,
             service,
             collector,
+            faults,
+            admin,
             janitor,
             ..
         } = self;
         let store = service.store.clone();
-        let router = api::router(service);
+        let router = api::router(service, faults.clone(), admin);
+        // Aborted with this future.
+        let mut late = JoinSet::new();
+        late.spawn(faults.clone().run_late());
         let (stop, stopping) = watch::channel(());
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -190,8 +255,8 @@ impl Server {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(answer(stream, router.clone(), stopping.clone()));
+                    Ok((stream, peer)) => {
+                        connections.spawn(answer(stream, Peer(peer), router.clone(), stopping.clone()));
                     }
                     // Out of descriptors, most likely: connections that end give some back.
                     Err(error) => {
@@ -203,12 +268,16 @@ impl Server {
             }
         }
         drop((listener, stop, stopping, router));
+        faults.stop();
         let ended = timeout(GRACE, async {
             while connections.join_next().await.is_some() {}
         });
         if ended.await.is_err() {
             connections.shutdown().await;
         }
+        // What waits to appear late appears now. The writes take milliseconds.
+        late.join_all().await;
+        faults.finish().await;
         drop(janitor);
         // Ends when the last that could produce garbage is gone: uploads cut off above may
         // still be on their way through the writer.
@@ -233,17 +302,21 @@ impl std::fmt::Debug for Server {
 }
 
 /// Answers the requests of one connection, until it ends or the server stops.
-async fn answer(stream: TcpStream, router: Router, mut stopping: watch::Receiver<()>) {
+async fn answer(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch::Receiver<()>) {
     let Ok(local) = stream.local_addr() else {
         return;
     };
     // Small replies must not wait for a full packet.
     let _ = stream.set_nodelay(true);
+    let (stream, control) = fault::watch(stream, local.ip());
+    let ending = control.clone();
     let requests = service_fn(move |request: Request<Incoming>| {
         let mut router = router.clone();
         let mut request = request.map(axum::body::Body::new);
         collapse_slashes(request.uri_mut());
         request.extensions_mut().insert(LocalAddress(local));
+        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(control.clone());
         async move {
             Ok::<_, Infallible>(
                 router
@@ -258,12 +331,19 @@ async fn answer(stream: TcpStream, router: Router, mut stopping: watch::Receiver
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), requests));
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let answered = async {
+        tokio::select! {
+            outcome = connection.as_mut() => outcome,
+            _ = stopping.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
+    };
+    let outcome = tokio::select! {
+        outcome = answered => outcome,
+        // A fault rule has it end: the stream is dropped here.
+        () = ending.ended() => return,
     };
     if let Err(error) = outcome {
         tracing::debug!(target: "amazon_drive_server", %error, "connection broke off");

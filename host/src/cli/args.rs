@@ -145,14 +145,37 @@ pub(super) struct Cat {
 #[derive(Args, Debug)]
 pub(super) struct Serve {
     /// Where it keeps its data; made if it is not there
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) data_dir: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "list_faults")]
+    pub(super) data_dir: Option<PathBuf>,
     /// Where it listens; port 0 is any free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8181")]
     pub(super) listen: SocketAddr,
     /// Listen on an address that other machines reach, without encryption
     #[arg(long)]
     pub(super) allow_remote: bool,
+    #[command(flatten)]
+    pub(super) faults: ServeFaults,
+}
+
+/// What the real service did wrong, at will: for the tests of clients.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Faults of the service, for the tests of clients")]
+pub(super) struct ServeFaults {
+    /// Do what the service did wrong, such as 429,count=3; can be given several times
+    #[arg(long, value_name = "RULE")]
+    pub(super) fault: Vec<String>,
+    /// More such rules: one a line, # begins a comment
+    #[arg(long, value_name = "FILE")]
+    pub(super) fault_file: Vec<PathBuf>,
+    /// Let who has the token in fault-admin.token change the rules, by /admin/faults
+    #[arg(long)]
+    pub(super) fault_admin: bool,
+    /// List the faults there are, and end
+    #[arg(long)]
+    pub(super) list_faults: bool,
+    /// List them as the document docs/faults.md
+    #[arg(long, requires = "list_faults")]
+    pub(super) markdown: bool,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -1,5 +1,7 @@
 //! `serve`: an Amazon Drive for other programs.
 
+mod faults;
+
 use amazon_drive_server::{Options, Server};
 use tracing::Level;
 
@@ -13,15 +15,22 @@ use crate::files::shown;
 
 /// Serves until interrupted.
 pub(super) async fn run(app: &App, serve: &args::Serve) -> Result<Exit, Stop> {
+    if serve.faults.list_faults {
+        return faults::list(&serve.faults);
+    }
+    // The command line is not read without it.
+    let data_dir = serve.data_dir.clone().unwrap_or_default();
     if !serve.listen.ip().is_loopback() && !serve.allow_remote {
         let what = format!("{} can be reached from other machines", serve.listen);
         return Err(Failure::new("not-loopback", Exit::Usage, what)
             .hint("tokens and files would travel unencrypted: listen on 127.0.0.1, or say --allow-remote behind something that encrypts")
             .into());
     }
-    let server = Server::bind(Options::new(serve.data_dir.clone(), serve.listen)).await?;
+    let options = faults::add(Options::new(&data_dir, serve.listen), &serve.faults)?;
+    let server = Server::bind(options).await?;
     let address = server.local_addr();
     let config = server.client_config().await?;
+    let admin = server.fault_admin().await?;
     let mut output = Output::new();
     output.write(format!("http://{address}/\n").as_bytes())?;
     output.flush()?;
@@ -29,10 +38,19 @@ pub(super) async fn run(app: &App, serve: &args::Serve) -> Result<Exit, Stop> {
         Level::WARN,
         &format!(
             "serving {} on http://{address}/; try: acd --config {} lsd drive:",
-            shown(&serve.data_dir),
+            shown(&data_dir),
             shown(&config),
         ),
     );
+    if let Some(token) = admin {
+        app.console_line(
+            Level::WARN,
+            &format!(
+                "fault rules: http://{address}/admin/faults, by the token in {}",
+                shown(&token)
+            ),
+        );
+    }
     server.serve(stopped()).await?;
     Ok(Exit::Done)
 }

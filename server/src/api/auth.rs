@@ -88,7 +88,8 @@ async fn caller(service: &Service, headers: &HeaderMap) -> Result<Caller> {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The token a request presents.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers
         .get(header::AUTHORIZATION)?
         .to_str()

@@ -6,6 +6,7 @@ mod base;
 mod changes;
 mod children;
 mod download;
+mod fault;
 mod linger;
 mod listing;
 mod multipart;
@@ -38,8 +39,13 @@ use tokio::sync::mpsc;
 use tower_http::compression::{CompressionLayer, Predicate, predicate::SizeAbove};
 
 use self::linger::Lingering;
-pub(crate) use self::{auth::Local, base::reachable, oauth::ACCESS_SECONDS};
-use crate::{clock::Clock, content::Objects, ids, store::Store};
+pub(crate) use self::{
+    auth::Local,
+    base::reachable,
+    fault::{Admin, Origin, OtherAccount},
+    oauth::ACCESS_SECONDS,
+};
+use crate::{clock::Clock, content::Objects, fault::Faults, ids, store::Store};
 
 /// What every request needs.
 #[derive(Clone)]
@@ -55,6 +61,14 @@ pub(crate) struct Service {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalAddress(pub(crate) std::net::SocketAddr);
 
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) std::net::SocketAddr);
+
+/// What a request has in the log and in its reply's header.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// Path of the metadata calls, `metadataUrl`.
 pub(crate) const METADATA: &str = "/drive/v1/";
 
@@ -67,7 +81,8 @@ pub(crate) const TOKEN: &str = "/auth/o2/token";
 /// Path of the page where a user lets a program in.
 pub(crate) const AUTHORIZE: &str = "/ap/oa";
 
-pub(crate) fn router(service: Service) -> Router {
+/// `admin`: opens the calls that change fault rules; without it there are none.
+pub(crate) fn router(service: Service, faults: Faults, admin: Option<Admin>) -> Router {
     let metadata = Router::new()
         .route("/account/endpoint", get(account::endpoint))
         .route("/account/info", get(account::info))
@@ -105,6 +120,7 @@ pub(crate) fn router(service: Service) -> Router {
     Router::new()
         .nest(METADATA.trim_end_matches('/'), metadata)
         .nest(CONTENT.trim_end_matches('/'), content)
+        .route_layer(middleware::from_fn(fault::inside))
         .route_layer(authorized)
         .route(TOKEN, post(oauth::token))
         .route(
@@ -114,8 +130,10 @@ pub(crate) fn router(service: Service) -> Router {
         .fallback(reply::unknown_operation)
         .method_not_allowed_fallback(reply::method_not_allowed)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(is_json)))
-        .layer(middleware::from_fn(observe))
         .with_state(service)
+        .merge(fault::admin_routes(faults.clone(), admin))
+        .layer(middleware::from_fn_with_state(faults, fault::outside))
+        .layer(middleware::from_fn(observe))
 }
 
 /// Content is sent as it is: it has a length, ranges, and mostly no air in it.
@@ -142,7 +160,8 @@ async fn observe(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let waits = request.headers().contains_key(header::EXPECT);
-    let request = request.map(|body| Body::new(Lingering::new(body, waits)));
+    let mut request = request.map(|body| Body::new(Lingering::new(body, waits)));
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-amzn-RequestId", id);

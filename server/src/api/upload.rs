@@ -10,6 +10,7 @@ use tokio::{task, time::timeout};
 use super::{
     Service,
     auth::{Caller, Drive},
+    fault::Hooks,
     multipart::{Broken, Multipart, Part},
     properties,
     reply::{ApiError, Result},
@@ -26,6 +27,7 @@ use crate::{
 pub(super) async fn create(
     Drive(service): Drive,
     Extension(caller): Extension<Caller>,
+    hooks: Hooks,
     parameters: Parameters,
     headers: HeaderMap,
     body: Body,
@@ -51,8 +53,12 @@ pub(super) async fn create(
     let properties = properties::of_caller(fields.properties, &caller)?;
     let parents = fields.parents.unwrap_or_default();
     // Also said now, and not after the last byte. It may have changed by then.
-    service.store.check_place(&parents, &name).await?;
+    if !hooks.skips_name_check() {
+        service.store.check_place(&parents, &name).await?;
+    }
+    hooks.refuse_name(&service.store, &name, &parents).await?;
     let (stored, declared) = parts.receive(&service).await?;
+    let size = stored.size();
     let extension = names::extension(&name);
     let content_type = media::content_type(declared.as_deref(), extension.as_deref());
     let (stored, details) = details(stored, &content_type).await?;
@@ -72,13 +78,14 @@ pub(super) async fn create(
             refuse_duplicate: parameters.value("suppress") != Some("deduplication"),
         }),
     };
-    let node = service.store.write(create).await?;
+    let node = hooks.commit(&service.store, size, create).await?;
     Ok(wire::node(StatusCode::CREATED, &node))
 }
 
 pub(super) async fn overwrite(
     Drive(service): Drive,
     Path(id): Path<String>,
+    hooks: Hooks,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
@@ -87,6 +94,7 @@ pub(super) async fn overwrite(
         return Err(Refusal::NotAFile { id }.into());
     };
     let (stored, declared_type) = parts.receive(&service).await?;
+    let size = stored.size();
     let content_type = media::content_type(declared_type.as_deref(), old.extension.as_deref());
     let (stored, details) = details(stored, &content_type).await?;
     let overwrite = Overwrite {
@@ -98,7 +106,7 @@ pub(super) async fn overwrite(
         garbage: service.garbage.clone(),
         replaced: None,
     };
-    let node = service.store.write(overwrite).await?;
+    let node = hooks.commit(&service.store, size, overwrite).await?;
     Ok(wire::node(StatusCode::OK, &node))
 }
 

@@ -8,5 +8,6 @@ mod common;
 mod content;
 mod data_dir;
 mod extras;
+mod faults;
 mod listing;
 mod nodes;
