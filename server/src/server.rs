@@ -23,10 +23,11 @@ use tower_service::Service as _;
 
 use crate::{
     Error,
-    api::{self, Local, LocalAddress, Service},
+    api::{self, Local, LocalAddress, Metrics, Peer, Service},
     client_config,
     clock::Clock,
     data_dir::DataDir,
+    ids,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -38,6 +39,7 @@ pub struct Options {
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
     clock: Clock,
+    metrics_token: Option<[u8; 32]>,
 }
 
 impl Options {
@@ -47,6 +49,7 @@ impl Options {
             data_dir: data_dir.into(),
             listen,
             clock: Clock::default(),
+            metrics_token: None,
         }
     }
 
@@ -55,6 +58,14 @@ impl Options {
     #[must_use]
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
+        self
+    }
+
+    /// Lets whoever sends this bearer token read `/metrics`, from anywhere. Those on the same
+    /// machine need none, unless they ask for another, as a reverse proxy does.
+    #[must_use]
+    pub fn with_metrics_token(mut self, token: &str) -> Self {
+        self.metrics_token = Some(ids::digest(token));
         self
     }
 }
@@ -67,6 +78,7 @@ pub struct Server {
     address: SocketAddr,
     service: Service,
     collector: JoinHandle<()>,
+    metrics: Arc<Metrics>,
 }
 
 impl Server {
@@ -83,6 +95,7 @@ impl Server {
             data_dir,
             listen,
             clock,
+            metrics_token,
         } = options;
         let bind = |source| Error::Bind {
             address: listen,
@@ -111,6 +124,7 @@ impl Server {
                 local: Arc::new(Local::new()),
             },
             collector: tokio::spawn(collector),
+            metrics: Arc::new(Metrics::new(metrics_token)),
         })
     }
 
@@ -160,10 +174,11 @@ impl Server {
             listener,
             service,
             collector,
+            metrics,
             ..
         } = self;
         let store = service.store.clone();
-        let router = api::router(service);
+        let router = api::router(service, metrics.clone());
         let (stop, stopping) = watch::channel(());
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -171,8 +186,13 @@ impl Server {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(answer(stream, router.clone(), stopping.clone()));
+                    Ok((stream, peer)) => {
+                        let open = metrics.connection();
+                        let answer = answer(stream, Peer(peer), router.clone(), stopping.clone());
+                        connections.spawn(async move {
+                            answer.await;
+                            drop(open);
+                        });
                     }
                     // Out of descriptors, most likely: connections that end give some back.
                     Err(error) => {
@@ -213,7 +233,7 @@ impl std::fmt::Debug for Server {
 }
 
 /// Answers the requests of one connection, until it ends or the server stops.
-async fn answer(stream: TcpStream, router: Router, mut stopping: watch::Receiver<()>) {
+async fn answer(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch::Receiver<()>) {
     let Ok(local) = stream.local_addr() else {
         return;
     };
@@ -224,6 +244,7 @@ async fn answer(stream: TcpStream, router: Router, mut stopping: watch::Receiver
         let mut request = request.map(axum::body::Body::new);
         collapse_slashes(request.uri_mut());
         request.extensions_mut().insert(LocalAddress(local));
+        request.extensions_mut().insert(peer);
         async move {
             Ok::<_, Infallible>(
                 router

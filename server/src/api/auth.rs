@@ -9,7 +9,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
-    Service,
+    Service, exchange,
     reply::{ApiError, Result},
 };
 use crate::ids;
@@ -61,6 +61,7 @@ pub(super) async fn require(
 ) -> Response {
     match caller(&service, request.headers()).await {
         Ok(caller) => {
+            exchange::set_client(request.extensions(), &caller.name);
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(Drive(service));
             next.run(request).await
@@ -88,7 +89,7 @@ async fn caller(service: &Service, headers: &HeaderMap) -> Result<Caller> {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers
         .get(header::AUTHORIZATION)?
         .to_str()

@@ -4,6 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, header, uri::Authority};
 
+/// Where a connection came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
 /// `http://HOST:PORT` for the reply to this request. The `Host` a client sent is what it
 /// reaches the server by, so it is kept, but only where it names this machine: an address
 /// given out is one that a client sends its token to.

@@ -5,8 +5,11 @@ mod auth;
 mod base;
 mod children;
 mod download;
+mod exchange;
+mod health;
 mod linger;
 mod listing;
+mod metrics;
 mod nodes;
 mod oauth;
 mod page_token;
@@ -16,23 +19,21 @@ mod trash;
 mod upload;
 mod wire;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use axum::{
-    Router,
-    body::Body,
-    extract::Request,
-    http::HeaderValue,
-    middleware::{self, Next},
-    response::Response,
+    Router, middleware,
     routing::{get, post, put},
 };
-use http::header;
 use tokio::sync::mpsc;
 
-use self::linger::Lingering;
-pub(crate) use self::{auth::Local, base::reachable, oauth::ACCESS_SECONDS};
-use crate::{clock::Clock, content::Objects, ids, store::Store};
+pub(crate) use self::{
+    auth::Local,
+    base::{Peer, reachable},
+    metrics::Metrics,
+    oauth::ACCESS_SECONDS,
+};
+use crate::{clock::Clock, content::Objects, store::Store};
 
 /// What every request needs.
 #[derive(Clone)]
@@ -42,6 +43,20 @@ pub(crate) struct Service {
     pub(crate) garbage: mpsc::UnboundedSender<String>,
     pub(crate) clock: Clock,
     pub(crate) local: Arc<Local>,
+}
+
+/// What is looked at from outside, and what counts it.
+#[derive(Clone)]
+struct Watched {
+    service: Service,
+    metrics: Arc<Metrics>,
+}
+
+impl Watched {
+    /// The drives that are open, each under its label.
+    fn drives(&self) -> Vec<(String, Store)> {
+        vec![("main".into(), self.service.store.clone())]
+    }
 }
 
 /// Where a connection came in, of which discovery makes the addresses it gives out.
@@ -60,7 +75,7 @@ pub(crate) const TOKEN: &str = "/auth/o2/token";
 /// Path of the page where a user lets a program in.
 pub(crate) const AUTHORIZE: &str = "/ap/oa";
 
-pub(crate) fn router(service: Service) -> Router {
+pub(crate) fn router(service: Service, metrics: Arc<Metrics>) -> Router {
     let metadata = Router::new()
         .route("/account/endpoint", get(account::endpoint))
         .route("/account/info", get(account::info))
@@ -87,38 +102,22 @@ pub(crate) fn router(service: Service) -> Router {
         get(download::read).put(upload::overwrite),
     );
     let authorized = middleware::from_fn_with_state(service.clone(), auth::require);
+    let watched = Watched {
+        service: service.clone(),
+        metrics: metrics.clone(),
+    };
+    let watched = Router::new()
+        .route("/healthz", get(health::show))
+        .route("/metrics", get(metrics::show))
+        .with_state(watched);
     Router::new()
         .nest(METADATA.trim_end_matches('/'), metadata)
         .nest(CONTENT.trim_end_matches('/'), content)
         .route_layer(authorized)
         .route(TOKEN, post(oauth::token))
+        .merge(watched)
         .fallback(reply::unknown_operation)
         .method_not_allowed_fallback(reply::method_not_allowed)
-        .layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn_with_state(metrics, exchange::observe))
         .with_state(service)
-}
-
-/// Gives each request its id, sees to the body that a reply leaves unread, and writes the
-/// log. Of a request's address only the path is logged: a query may hold what is nobody's
-/// business.
-async fn observe(request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let id = ids::request_id();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let waits = request.headers().contains_key(header::EXPECT);
-    let request = request.map(|body| Body::new(Lingering::new(body, waits)));
-    let mut response = next.run(request).await;
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-amzn-RequestId", id);
-    }
-    tracing::info!(
-        target: "amazon_drive_server",
-        %method,
-        path,
-        status = response.status().as_u16(),
-        milliseconds = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
-        request = id,
-    );
-    response
 }

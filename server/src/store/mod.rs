@@ -8,6 +8,7 @@
 mod create;
 mod edges;
 mod error;
+mod figures;
 mod node;
 mod query;
 mod schema;
@@ -16,14 +17,13 @@ mod trash;
 mod update;
 mod writer;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::writer::Writer;
 pub(crate) use self::{
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
@@ -36,12 +36,14 @@ pub(crate) use self::{
     update::{ForgetGarbage, Overwrite, Patch},
     writer::{Fate, Mutation},
 };
+use self::{figures::OpenedFile, writer::Writer};
 
 /// The metadata of one data directory, open. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Store {
     readers: SqlitePool,
     writer: Writer,
+    file: Arc<OpenedFile>,
 }
 
 impl Store {
@@ -65,9 +67,11 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_lazy_with(options.pragma("query_only", "ON"));
+        let opened = OpenedFile::new(file.to_owned()).map_err(sqlx::Error::Io)?;
         Ok(Self {
             readers,
             writer: Writer::start(connection),
+            file: Arc::new(opened),
         })
     }
 

@@ -8,3 +8,4 @@ mod content;
 mod data_dir;
 mod listing;
 mod nodes;
+mod watch;
