@@ -32,6 +32,12 @@
 //! except in `client.conf`. Tokens and queries do not get into the log, which goes to
 //! [`tracing`] under the target `amazon_drive_server`.
 
+#![cfg_attr(
+    not(doc),
+    expect(dead_code, unused_imports, reason = "the consent page comes next")
+)]
+
+mod accounts;
 mod api;
 mod client_config;
 mod clock;
@@ -42,10 +48,12 @@ mod filter;
 mod ids;
 mod media;
 mod names;
+mod scopes;
 mod server;
 mod store;
 
 pub use self::{
+    accounts::{Accounts, ClientSecret, Program, User},
     error::Error,
     server::{Options, Server},
 };

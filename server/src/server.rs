@@ -5,7 +5,6 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     pin::pin,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -15,18 +14,18 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet},
+    sync::watch,
+    task::JoinSet,
     time::{sleep, timeout},
 };
 use tower_service::Service as _;
 
 use crate::{
     Error,
-    api::{self, Local, LocalAddress, Service},
+    accounts::Drives,
+    api::{self, Listening, LocalAddress, Peer, Site},
     client_config,
     clock::Clock,
-    data_dir::DataDir,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -65,8 +64,7 @@ pub struct Server {
     data_dir: PathBuf,
     listener: TcpListener,
     address: SocketAddr,
-    service: Service,
-    collector: JoinHandle<()>,
+    site: Site,
 }
 
 impl Server {
@@ -90,27 +88,12 @@ impl Server {
         };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let opened = DataDir::open(&data_dir, clock.now()).await?;
-        let (garbage, collected) = mpsc::unbounded_channel();
-        for object in opened.garbage {
-            let _ = garbage.send(object);
-        }
-        let collector = opened
-            .objects
-            .clone()
-            .collect_garbage(opened.store.clone(), collected);
+        let drives = Drives::open(&data_dir, clock.clone()).await?;
         Ok(Self {
             data_dir,
             listener,
             address,
-            service: Service {
-                store: opened.store,
-                objects: opened.objects,
-                garbage,
-                clock,
-                local: Arc::new(Local::new()),
-            },
-            collector: tokio::spawn(collector),
+            site: Site::new(drives, clock),
         })
     }
 
@@ -128,7 +111,7 @@ impl Server {
     /// A bearer token for all calls, good for as long as this server runs. It is kept in
     /// memory only.
     pub fn local_token(&self) -> String {
-        self.service.local.token().to_owned()
+        self.site.local.token().to_owned()
     }
 
     /// Writes `client.conf` into the data directory, with mode 0600 and all at once, and
@@ -143,8 +126,8 @@ impl Server {
         client_config::write(
             &self.data_dir,
             &self.base(),
-            &self.service.store,
-            &self.service.clock,
+            self.site.accounts(),
+            &self.site.clock,
         )
         .await
     }
@@ -156,14 +139,9 @@ impl Server {
     /// # Errors
     /// None so far; a failing request does not end the server.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        let Self {
-            listener,
-            service,
-            collector,
-            ..
-        } = self;
-        let store = service.store.clone();
-        let router = api::router(service);
+        let Self { listener, site, .. } = self;
+        let running = site.drives.running();
+        let router = api::router(site);
         let (stop, stopping) = watch::channel(());
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -171,8 +149,9 @@ impl Server {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(answer(stream, router.clone(), stopping.clone()));
+                    Ok((stream, peer)) => {
+                        let answer = answer(stream, Peer(peer), router.clone(), stopping.clone());
+                        connections.spawn(answer);
                     }
                     // Out of descriptors, most likely: connections that end give some back.
                     Err(error) => {
@@ -190,10 +169,8 @@ impl Server {
         if ended.await.is_err() {
             connections.shutdown().await;
         }
-        // Ends when the last that could produce garbage is gone: uploads cut off above may
-        // still be on their way through the writer.
-        let _ = timeout(GRACE, collector).await;
-        store.close().await;
+        // Uploads cut off above may still be on their way through the writer.
+        running.close(GRACE).await;
         Ok(())
     }
 
@@ -213,17 +190,19 @@ impl std::fmt::Debug for Server {
 }
 
 /// Answers the requests of one connection, until it ends or the server stops.
-async fn answer(stream: TcpStream, router: Router, mut stopping: watch::Receiver<()>) {
-    let Ok(local) = stream.local_addr() else {
+async fn answer(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch::Receiver<()>) {
+    let Ok(address) = stream.local_addr() else {
         return;
     };
+    let local = Listening::new(address);
     // Small replies must not wait for a full packet.
     let _ = stream.set_nodelay(true);
     let requests = service_fn(move |request: Request<Incoming>| {
         let mut router = router.clone();
         let mut request = request.map(axum::body::Body::new);
         collapse_slashes(request.uri_mut());
-        request.extensions_mut().insert(LocalAddress(local));
+        request.extensions_mut().insert(LocalAddress(local.clone()));
+        request.extensions_mut().insert(peer);
         async move {
             Ok::<_, Infallible>(
                 router

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use axum::{
+    Extension,
     body::Body,
     extract::Path,
     response::{IntoResponse, Response},
@@ -10,7 +11,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
-    auth::Drive,
+    auth::{Caller, Drive},
     reply::{ApiError, Result},
 };
 use crate::store::{Content, Refusal};
@@ -18,6 +19,7 @@ use crate::store::{Content, Refusal};
 /// Trashed files as well.
 pub(super) async fn read(
     Drive(service): Drive,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
@@ -25,6 +27,7 @@ pub(super) async fn read(
     loop {
         let node = service.store.node(&id).await?;
         let content = node.content.ok_or(Refusal::NotAFile { id: node.id })?;
+        caller.check_read(&content.content_type)?;
         let size = u64::try_from(content.size).unwrap_or_default();
         let etag = format!("\"{}\"", content.md5);
         let (status, range) = match asked(&headers, &etag, size) {

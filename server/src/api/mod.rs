@@ -9,9 +9,11 @@ mod linger;
 mod listing;
 mod nodes;
 mod oauth;
+mod page;
 mod page_token;
 mod reply;
 mod request;
+mod session;
 mod trash;
 mod upload;
 mod wire;
@@ -31,22 +33,54 @@ use http::header;
 use tokio::sync::mpsc;
 
 use self::linger::Lingering;
-pub(crate) use self::{auth::Local, base::reachable, oauth::ACCESS_SECONDS};
-use crate::{clock::Clock, content::Objects, ids, store::Store};
+pub(crate) use self::{
+    auth::Local,
+    base::{Listening, LocalAddress, Peer, reachable},
+    oauth::ACCESS_SECONDS,
+};
+use crate::{
+    accounts::{Drives, Passwords, Throttle},
+    clock::Clock,
+    content::Objects,
+    ids,
+    store::Store,
+};
 
-/// What every request needs.
+/// What requests about one drive need.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) objects: Objects,
     pub(crate) garbage: mpsc::UnboundedSender<String>,
     pub(crate) clock: Clock,
-    pub(crate) local: Arc<Local>,
 }
 
-/// Where a connection came in, of which discovery makes the addresses it gives out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LocalAddress(pub(crate) std::net::SocketAddr);
+/// What requests need before it is known which drive they are about.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) drives: Arc<Drives>,
+    pub(crate) local: Arc<Local>,
+    pub(crate) passwords: Passwords,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) clock: Clock,
+}
+
+impl Site {
+    pub(crate) fn new(drives: Drives, clock: Clock) -> Self {
+        Self {
+            drives: Arc::new(drives),
+            local: Arc::new(Local::new()),
+            passwords: Passwords::new(),
+            throttle: Arc::new(Throttle::new()),
+            clock,
+        }
+    }
+
+    /// The database that knows all accounts, programs, tokens and sessions.
+    pub(crate) fn accounts(&self) -> &Store {
+        &self.drives.first().store
+    }
+}
 
 /// Path of the metadata calls, `metadataUrl`.
 pub(crate) const METADATA: &str = "/drive/v1/";
@@ -60,7 +94,7 @@ pub(crate) const TOKEN: &str = "/auth/o2/token";
 /// Path of the page where a user lets a program in.
 pub(crate) const AUTHORIZE: &str = "/ap/oa";
 
-pub(crate) fn router(service: Service) -> Router {
+pub(crate) fn router(site: Site) -> Router {
     let metadata = Router::new()
         .route("/account/endpoint", get(account::endpoint))
         .route("/account/info", get(account::info))
@@ -86,16 +120,22 @@ pub(crate) fn router(service: Service) -> Router {
         "/nodes/{id}/content",
         get(download::read).put(upload::overwrite),
     );
-    let authorized = middleware::from_fn_with_state(service.clone(), auth::require);
+    let authorized = middleware::from_fn_with_state(site.clone(), auth::require);
     Router::new()
         .nest(METADATA.trim_end_matches('/'), metadata)
         .nest(CONTENT.trim_end_matches('/'), content)
         .route_layer(authorized)
         .route(TOKEN, post(oauth::token))
+        .route(
+            session::SIGN_IN,
+            get(session::sign_in_page).post(session::sign_in),
+        )
+        .route(session::SIGN_OUT, post(session::sign_out))
+        .route(page::STYLE, get(page::style))
         .fallback(reply::unknown_operation)
         .method_not_allowed_fallback(reply::method_not_allowed)
         .layer(middleware::from_fn(observe))
-        .with_state(service)
+        .with_state(site)
 }
 
 /// Gives each request its id, sees to the body that a reply leaves unread, and writes the

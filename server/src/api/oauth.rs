@@ -7,14 +7,14 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::{
-    Service,
+    Site,
     reply::{self, ApiError, Result},
     request::{self, Parameters},
 };
 use crate::{ids, store::IssueAccess};
 
 pub(super) async fn token(
-    State(service): State<Service>,
+    State(site): State<Site>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
@@ -31,29 +31,24 @@ pub(super) async fn token(
         }
         None => return Err(invalid_request()),
     }
-    let client = client(&service, &headers, &form).await?;
+    let client = client(&site, &headers, &form).await?;
     let refresh_token = form.value("refresh_token").ok_or_else(invalid_request)?;
-    if !service
-        .store
-        .verify_refresh(&client, ids::digest(refresh_token))
-        .await?
-    {
-        let description = "The request has an invalid grant parameter : refresh_token";
-        return Err(ApiError::oauth(
-            StatusCode::BAD_REQUEST,
-            "invalid_grant",
-            description,
-        ));
+    let refresh = site.accounts().refresh(ids::digest(refresh_token)).await?;
+    let refresh = refresh.ok_or_else(|| invalid_grant("refresh_token"))?;
+    if refresh.client != client {
+        return Err(unauthorized_client());
     }
     let access_token = ids::access_token();
-    let now = service.clock.now();
+    let now = site.clock.now();
     let issue = IssueAccess {
-        client,
+        grant_id: refresh.grant_id,
         token: ids::digest(&access_token),
         expires: now + ACCESS_SECONDS * 1000,
         now,
     };
-    service.store.write(issue).await?;
+    if !site.accounts().write(issue).await? {
+        return Err(invalid_grant("refresh_token"));
+    }
     // The refresh token as well: clients write down the reply in place of what they had.
     let reply = json!({
         "access_token": access_token,
@@ -70,7 +65,7 @@ pub(super) async fn token(
 }
 
 /// The id of the client, once it has shown its secret: in the header or in the form.
-async fn client(service: &Service, headers: &HeaderMap, form: &Parameters) -> Result<String> {
+async fn client(site: &Site, headers: &HeaderMap, form: &Parameters) -> Result<String> {
     let in_form = || {
         Some((
             form.value("client_id")?.to_owned(),
@@ -80,8 +75,8 @@ async fn client(service: &Service, headers: &HeaderMap, form: &Parameters) -> Re
     let (id, secret) = basic(headers)
         .or_else(in_form)
         .ok_or_else(invalid_request)?;
-    match service
-        .store
+    match site
+        .accounts()
         .verify_client(&id, ids::digest(&secret))
         .await?
     {
@@ -119,6 +114,19 @@ fn form_decoded(text: &str) -> String {
         .next()
         .map(|(key, _)| key.into_owned())
         .unwrap_or_default()
+}
+
+fn invalid_grant(parameter: &'static str) -> ApiError {
+    let description = match parameter {
+        "refresh_token" => "The request has an invalid grant parameter : refresh_token",
+        _ => "The request has an invalid grant parameter : code",
+    };
+    ApiError::oauth(StatusCode::BAD_REQUEST, "invalid_grant", description)
+}
+
+fn unauthorized_client() -> ApiError {
+    let description = "Not authorized for requested operation";
+    ApiError::oauth(StatusCode::BAD_REQUEST, "unauthorized_client", description)
 }
 
 fn invalid_request() -> ApiError {

@@ -5,13 +5,16 @@
 //! one wait for the disk serves all that were waiting ([`writer`]). Nothing is remembered in
 //! memory, since other processes may change the same database at any moment.
 
+mod accounts;
+mod clients;
 mod create;
 mod edges;
 mod error;
+mod grants;
 mod node;
 mod query;
 mod schema;
-mod tokens;
+mod sessions;
 mod trash;
 mod update;
 mod writer;
@@ -25,13 +28,18 @@ use sqlx::{
 
 use self::writer::Writer;
 pub(crate) use self::{
+    accounts::{Account, AddUser, RemoveUser, SetPassword},
+    clients::{AddClient, Client},
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
     error::{Failure, Refusal},
+    grants::{
+        Access, Digest, IssueAccess, IssueCode, IssueRefresh, RedeemCode, Redeemed, Refresh, Revoke,
+    },
     node::{Content, Kind, Node, Status},
     query::{Cursor, Order, Query, Scope, SortField, SortKey},
     schema::{NewerSchema, SUPPORTED as SCHEMA},
-    tokens::{IssueAccess, NewClient},
+    sessions::{EndSession, NewSession},
     trash::{Restore, Trash},
     update::{ForgetGarbage, Overwrite, Patch},
     writer::{Fate, Mutation},
