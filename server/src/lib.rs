@@ -32,11 +32,6 @@
 //! except in `client.conf`. Tokens and queries do not get into the log, which goes to
 //! [`tracing`] under the target `amazon_drive_server`.
 
-#![cfg_attr(
-    not(doc),
-    expect(dead_code, unused_imports, reason = "the consent page comes next")
-)]
-
 mod accounts;
 mod api;
 mod client_config;

@@ -11,7 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use self::{drives::Drives, password::Passwords, throttle::Throttle};
+pub(crate) use self::{
+    drives::Drives, password::Passwords, redirect::matches as redirect_matches, throttle::Throttle,
+};
 use crate::{
     Error,
     clock::Clock,

@@ -13,11 +13,8 @@ pub(super) fn check(uri: &str) -> Result<(), &'static str> {
     if uri.contains('#') {
         return Err("it has a fragment");
     }
-    if uri
-        .chars()
-        .any(|letter| letter.is_control() || letter == ' ')
-    {
-        return Err("it has spaces or control characters");
+    if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("it has spaces, control characters or letters beyond ASCII");
     }
     if parsed.host_str().is_none() || !parsed.username().is_empty() || parsed.password().is_some() {
         return Err("it must have a host and no user");
@@ -88,6 +85,7 @@ mod tests {
             "http://127.0.0.1.evil.example/",
             "http://localhost.evil.example:*/",
             "https://app.example/a b",
+            "https://app.example/ä",
             "",
         ] {
             assert!(check(uri).is_err(), "{uri}");

@@ -140,7 +140,7 @@ fn insufficient(operation: &str) -> ApiError {
     ApiError::short(StatusCode::FORBIDDEN, message)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers
         .get(header::AUTHORIZATION)?
         .to_str()

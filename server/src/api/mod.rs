@@ -2,6 +2,7 @@
 
 mod account;
 mod auth;
+mod authorize;
 mod base;
 mod children;
 mod download;
@@ -11,6 +12,7 @@ mod nodes;
 mod oauth;
 mod page;
 mod page_token;
+mod profile;
 mod reply;
 mod request;
 mod session;
@@ -126,6 +128,10 @@ pub(crate) fn router(site: Site) -> Router {
         .nest(CONTENT.trim_end_matches('/'), content)
         .route_layer(authorized)
         .route(TOKEN, post(oauth::token))
+        .route("/auth/o2/revoke", post(oauth::revoke))
+        .route("/auth/o2/tokeninfo", get(profile::token_info))
+        .route("/user/profile", get(profile::profile))
+        .route(AUTHORIZE, get(authorize::ask).post(authorize::decide))
         .route(
             session::SIGN_IN,
             get(session::sign_in_page).post(session::sign_in),

@@ -44,7 +44,7 @@ impl Page {
     }
 
     pub(super) fn reply(self, status: StatusCode) -> Response {
-        let page = layout_with(&self.title, &self.body, self.menu.as_ref());
+        let page = layout(&self.title, &self.body, self.menu.as_ref());
         let mut response = (status, page.into_string()).into_response();
         let headers = response.headers_mut();
         secure(headers, self.form_target.as_deref());
@@ -82,12 +82,8 @@ pub(super) fn see_other(location: &str) -> Response {
     }
 }
 
-/// The whole page around its content. `body` begins with the page's one `h1`.
-pub(super) fn layout(title: &str, body: &Markup) -> Markup {
-    layout_with(title, body, None)
-}
-
-fn layout_with(title: &str, body: &Markup, menu: Option<&Markup>) -> Markup {
+/// The whole page around its content, which begins with the page's one `h1`.
+fn layout(title: &str, body: &Markup, menu: Option<&Markup>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -152,7 +148,7 @@ mod tests {
     #[test]
     fn what_comes_from_outside_is_escaped() {
         let name = "<script>alert('x')</script>\"";
-        let page = layout(name, &html! { h1 { (name) } a href=(name) { "x" } }).into_string();
+        let page = layout(name, &html! { h1 { (name) } a href=(name) { "x" } }, None).into_string();
         assert!(!page.contains("<script"), "{page}");
         assert_eq!(page.matches("&lt;script&gt;").count(), 3, "{page}");
         assert!(page.contains("&quot;"), "{page}");

@@ -31,6 +31,7 @@ pub(super) struct SignedIn {
     /// `amzn1.account.…`.
     pub(super) account: String,
     /// Their drive.
+    #[expect(dead_code, reason = "for pages that show what is in it")]
     pub(super) drive: Service,
     /// What every form must send along, as the hidden field [`CSRF`].
     pub(super) csrf: String,
@@ -271,7 +272,7 @@ fn next(parameters: &Parameters) -> &str {
 }
 
 /// The sign-in page's address, to come back `here` afterwards.
-fn sign_in_address(here: &str) -> String {
+pub(super) fn sign_in_address(here: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("next", here);
     format!("{SIGN_IN}?{}", query.finish())

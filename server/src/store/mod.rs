@@ -33,9 +33,7 @@ pub(crate) use self::{
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
     error::{Failure, Refusal},
-    grants::{
-        Access, Digest, IssueAccess, IssueCode, IssueRefresh, RedeemCode, Redeemed, Refresh, Revoke,
-    },
+    grants::{Access, Digest, IssueAccess, IssueCode, IssueRefresh, RedeemCode, Redeemed, Revoke},
     node::{Content, Kind, Node, Status},
     query::{Cursor, Order, Query, Scope, SortField, SortKey},
     schema::{NewerSchema, SUPPORTED as SCHEMA},

@@ -9,3 +9,4 @@ mod content;
 mod data_dir;
 mod listing;
 mod nodes;
+mod oauth;
