@@ -26,6 +26,7 @@ use crate::{
     api::{self, Listening, LocalAddress, Peer, Site},
     client_config,
     clock::Clock,
+    janitor,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -36,6 +37,9 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// How long a node stays in the trash before it is purged: 30 days, as at the service,
+    /// if nothing else is said. `None`: for ever.
+    pub trash_retention: Option<Duration>,
     clock: Clock,
 }
 
@@ -45,6 +49,7 @@ impl Options {
         Self {
             data_dir: data_dir.into(),
             listen,
+            trash_retention: Some(janitor::RETENTION),
             clock: Clock::default(),
         }
     }
@@ -80,6 +85,7 @@ impl Server {
         let Options {
             data_dir,
             listen,
+            trash_retention,
             clock,
         } = options;
         let bind = |source| Error::Bind {
@@ -88,7 +94,7 @@ impl Server {
         };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let drives = Drives::open(&data_dir, clock.clone()).await?;
+        let drives = Drives::open(&data_dir, clock.clone(), trash_retention).await?;
         Ok(Self {
             data_dir,
             listener,

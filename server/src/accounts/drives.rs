@@ -10,7 +10,7 @@ use std::{
 use futures::future::join_all;
 use tokio::{
     sync::{OnceCell, mpsc},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
@@ -19,6 +19,7 @@ use crate::{
     api::Service,
     clock::Clock,
     data_dir::DataDir,
+    janitor,
     store::{Account, Store},
 };
 
@@ -26,9 +27,16 @@ use crate::{
 /// use on.
 pub(crate) struct Drives {
     data_dir: PathBuf,
-    clock: Clock,
+    how: How,
     first: Service,
     others: Mutex<HashMap<String, Arc<OnceCell<Service>>>>,
+}
+
+/// How each of them is opened.
+#[derive(Clone)]
+struct How {
+    clock: Clock,
+    trash_retention: Option<Duration>,
     running: Running,
 }
 
@@ -36,19 +44,32 @@ pub(crate) struct Drives {
 #[derive(Clone, Default)]
 pub(crate) struct Running(Arc<Mutex<Vec<Open>>>);
 
-/// A database and the task that deletes what it has listed.
-type Open = (Store, JoinHandle<()>);
+struct Open {
+    store: Store,
+    /// Deletes the objects that the database lists as garbage.
+    collector: JoinHandle<()>,
+    /// Ends when it is dropped.
+    janitor: JoinSet<()>,
+}
 
 impl Drives {
-    /// Opens the directory and its own drive.
-    pub(crate) async fn open(data_dir: &Path, clock: Clock) -> Result<Self, Error> {
-        let running = Running::default();
+    /// Opens the directory and its own drive. What has been in a drive's trash for longer than
+    /// `trash_retention` is purged.
+    pub(crate) async fn open(
+        data_dir: &Path,
+        clock: Clock,
+        trash_retention: Option<Duration>,
+    ) -> Result<Self, Error> {
+        let how = How {
+            clock,
+            trash_retention,
+            running: Running::default(),
+        };
         Ok(Self {
             data_dir: data_dir.to_owned(),
-            first: open(data_dir, &clock, &running).await?,
-            clock,
+            first: open(data_dir, &how).await?,
+            how,
             others: Mutex::default(),
-            running,
         })
     }
 
@@ -58,7 +79,7 @@ impl Drives {
     }
 
     pub(crate) fn running(&self) -> Running {
-        self.running.clone()
+        self.how.running.clone()
     }
 
     pub(crate) async fn of(&self, account: &Account) -> Result<Service, Error> {
@@ -74,7 +95,7 @@ impl Drives {
             others.entry(account.to_owned()).or_default().clone()
         };
         let folder = super::drive(&self.data_dir, account, false);
-        let opened = cell.get_or_try_init(|| open(&folder, &self.clock, &self.running));
+        let opened = cell.get_or_try_init(|| open(&folder, &self.how));
         Ok(opened.await?.clone())
     }
 }
@@ -84,9 +105,10 @@ impl Running {
     /// the last that could delete any is gone, but not later than `longest`.
     pub(crate) async fn close(self, longest: Duration) {
         let running = std::mem::take(&mut *self.lock());
-        let ends = running.into_iter().map(|(store, collector)| async move {
-            let _ = timeout(longest, collector).await;
-            store.close().await;
+        let ends = running.into_iter().map(|open| async move {
+            drop(open.janitor);
+            let _ = timeout(longest, open.collector).await;
+            open.store.close().await;
         });
         join_all(ends).await;
     }
@@ -96,7 +118,12 @@ impl Running {
     }
 }
 
-async fn open(folder: &Path, clock: &Clock, running: &Running) -> Result<Service, Error> {
+async fn open(folder: &Path, how: &How) -> Result<Service, Error> {
+    let How {
+        clock,
+        trash_retention,
+        running,
+    } = how;
     let opened = DataDir::open(folder, clock.now()).await?;
     let (garbage, collected) = mpsc::unbounded_channel();
     for object in opened.garbage {
@@ -106,8 +133,20 @@ async fn open(folder: &Path, clock: &Clock, running: &Running) -> Result<Service
         .objects
         .clone()
         .collect_garbage(opened.store.clone(), collected);
-    let collector = tokio::spawn(collector);
-    running.lock().push((opened.store.clone(), collector));
+    let mut janitor = JoinSet::new();
+    if let Some(retention) = *trash_retention {
+        janitor.spawn(janitor::purge_trash(
+            opened.store.clone(),
+            clock.clone(),
+            garbage.clone(),
+            retention,
+        ));
+    }
+    running.lock().push(Open {
+        store: opened.store.clone(),
+        collector: tokio::spawn(collector),
+        janitor,
+    });
     Ok(Service {
         store: opened.store,
         objects: opened.objects,

@@ -14,7 +14,7 @@ use super::{
     METADATA, Service, Site,
     reply::{ApiError, Result},
 };
-use crate::{ids, media, scopes::Scopes};
+use crate::{ids, media, scopes::Scopes, store::Content};
 
 /// The program that calls.
 #[derive(Clone, Debug)]
@@ -23,15 +23,22 @@ pub(super) struct Caller {
     pub(super) name: String,
     /// What it may do.
     pub(super) scopes: Scopes,
+    /// Whose drive it uses, if that is not the first.
+    pub(super) account: Option<String>,
 }
 
 impl Caller {
     /// Refuses the bytes of content that the program has no leave to read.
-    pub(super) fn check_read(&self, content_type: &str) -> Result<()> {
-        match self.scopes.may_read(media::category(content_type)) {
+    pub(super) fn check_read(&self, content: &Content) -> Result<()> {
+        match self.may_read(content) {
             true => Ok(()),
             false => Err(insufficient("downloadNode")),
         }
+    }
+
+    /// Whether the program may read the bytes of this content.
+    pub(super) fn may_read(&self, content: &Content) -> bool {
+        self.scopes.may_read(media::category(&content.content_type))
     }
 
     /// Refuses what the program has no leave to do, as far as that shows in the address.
@@ -118,6 +125,7 @@ async fn caller(site: &Site, headers: &HeaderMap) -> Result<(Caller, Service)> {
         let caller = Caller {
             name: LOCAL_NAME.to_owned(),
             scopes: Scopes::drive(),
+            account: None,
         };
         return Ok((caller, site.drives.first().clone()));
     }
@@ -130,6 +138,7 @@ async fn caller(site: &Site, headers: &HeaderMap) -> Result<(Caller, Service)> {
     let caller = Caller {
         name: access.client_name,
         scopes: Scopes::parse(&access.scopes).unwrap_or_default(),
+        account: (!access.is_first).then_some(access.account),
     };
     Ok((caller, drive.map_err(|error| ApiError::internal(&error))?))
 }

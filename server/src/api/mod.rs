@@ -4,6 +4,7 @@ mod account;
 mod auth;
 mod authorize;
 mod base;
+mod changes;
 mod children;
 mod download;
 mod linger;
@@ -13,11 +14,15 @@ mod oauth;
 mod page;
 mod page_token;
 mod profile;
+mod properties;
 mod reply;
 mod request;
 mod session;
+mod temp_link;
+mod thumbnail;
 mod trash;
 mod upload;
+mod view;
 mod wire;
 
 use std::{sync::Arc, time::Instant};
@@ -31,8 +36,9 @@ use axum::{
     response::Response,
     routing::{get, post, put},
 };
-use http::header;
+use http::{StatusCode, header};
 use tokio::sync::mpsc;
+use tower_http::compression::{CompressionLayer, Predicate, predicate::SizeAbove};
 
 use self::linger::Lingering;
 pub(crate) use self::{
@@ -107,6 +113,13 @@ pub(crate) fn router(site: Site) -> Router {
             "/nodes/{id}",
             get(nodes::read).patch(nodes::patch).delete(nodes::purge),
         )
+        .route("/nodes/{id}/properties/{owner}", get(properties::list))
+        .route(
+            "/nodes/{id}/properties/{owner}/{key}",
+            get(properties::read)
+                .put(properties::set)
+                .delete(properties::remove),
+        )
         .route(
             "/nodes/{id}/children",
             get(listing::children).post(children::move_here),
@@ -115,6 +128,7 @@ pub(crate) fn router(site: Site) -> Router {
             "/nodes/{id}/children/{child}",
             put(children::add).delete(children::remove),
         )
+        .route("/changes", post(changes::changes))
         .route("/trash", get(listing::trash))
         .route("/trash/{id}", put(trash::trash))
         .route("/trash/{id}/restore", post(trash::restore));
@@ -138,11 +152,35 @@ pub(crate) fn router(site: Site) -> Router {
         )
         .route(session::SIGN_OUT, post(session::sign_out))
         .route(page::STYLE, get(page::style))
+        .route(
+            &format!("{CONTENT}templink/{{token}}"),
+            get(temp_link::read),
+        )
+        .route(
+            &format!("{CONTENT}templink/{{account}}/{{token}}"),
+            get(temp_link::read_of),
+        )
         .fallback(reply::unknown_operation)
         .method_not_allowed_fallback(reply::method_not_allowed)
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(is_json)))
         .layer(middleware::from_fn(observe))
         .with_state(site)
 }
+
+/// Content is sent as it is: it has a length, ranges, and mostly no air in it.
+fn is_json(
+    _: StatusCode,
+    _: http::Version,
+    headers: &http::HeaderMap,
+    _: &http::Extensions,
+) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+}
+
+/// Bytes of a reply that fits into one packet as it is.
+const SHORT: u16 = 1024;
 
 /// Gives each request its id, sees to the body that a reply leaves unread, and writes the
 /// log. Of a request's address only the path is logged: a query may hold what is nobody's

@@ -94,6 +94,15 @@ impl Objects {
         }))
     }
 
+    /// An object as a file open for reading.
+    pub(crate) async fn file(&self, object: &str) -> io::Result<File> {
+        let found = self.store.get(&location(object)).await;
+        match found.map_err(io::Error::other)?.payload {
+            GetResultPayload::File(file, _) => Ok(file),
+            GetResultPayload::Stream(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Deletes objects and strikes them off the metadata's list of garbage, until all
     /// senders are gone.
     pub(crate) async fn collect_garbage(

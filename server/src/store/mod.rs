@@ -6,12 +6,16 @@
 //! memory, since other processes may change the same database at any moment.
 
 mod accounts;
+mod changes;
 mod clients;
 mod create;
 mod edges;
 mod error;
 mod grants;
+mod links;
 mod node;
+mod properties;
+mod purge;
 mod query;
 mod schema;
 mod sessions;
@@ -34,7 +38,10 @@ pub(crate) use self::{
     edges::{Move, Place, PlaceChange},
     error::{Failure, Refusal},
     grants::{Access, Digest, IssueAccess, IssueCode, IssueRefresh, RedeemCode, Redeemed, Revoke},
+    links::IssueLinks,
     node::{Content, Kind, Node, Status},
+    properties::{ChangeProperties, PropertyChange},
+    purge::PurgeTrash,
     query::{Cursor, Order, Query, Scope, SortField, SortKey},
     schema::{NewerSchema, SUPPORTED as SCHEMA},
     sessions::{EndSession, NewSession},

@@ -4,9 +4,11 @@
 
 mod accounts;
 mod auth;
+mod changes;
 mod common;
 mod content;
 mod data_dir;
+mod extras;
 mod listing;
 mod nodes;
 mod oauth;
