@@ -98,4 +98,21 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+
+    /// The certificate or its key cannot be used: the file is missing, is not PEM, or the two
+    /// do not belong together.
+    #[error("cannot use '{}' for TLS", .path.display())]
+    Tls {
+        /// The file that made trouble.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The public address is none that clients could put paths behind.
+    #[error("{url:?} is no public address: it is http:// or https:// and a name, without a path")]
+    PublicUrl {
+        /// The address as given.
+        url: String,
+    },
 }

@@ -36,21 +36,26 @@ mod accounts;
 mod api;
 mod client_config;
 mod clock;
+mod connection;
 mod content;
 mod data_dir;
 mod error;
 mod filter;
 mod ids;
 mod janitor;
+mod limits;
 mod media;
 mod names;
+mod pace;
 mod picture;
 mod scopes;
 mod server;
 mod store;
+mod tls;
 
 pub use self::{
     accounts::{Accounts, ClientSecret, Program, User},
     error::Error,
+    limits::Limits,
     server::{Options, Server},
 };

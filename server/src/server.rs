@@ -1,32 +1,31 @@
 //! The server as its user sees it: bound, asked for its address, run, stopped.
 
 use std::{
-    convert::Infallible,
+    io,
     net::SocketAddr,
     path::PathBuf,
     pin::pin,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use axum::Router;
-use http::{Request, Uri};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
-use tower_service::Service as _;
+use tokio_rustls::TlsAcceptor;
+use url::Url;
 
 use crate::{
-    Error,
+    Error, Limits,
     accounts::Drives,
-    api::{self, Listening, LocalAddress, Peer, Site},
+    api::{self, Listening, Peer, Site},
     client_config,
     clock::Clock,
-    janitor,
+    connection::{Shared, answer},
+    janitor, tls,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -40,6 +39,14 @@ pub struct Options {
     /// How long a node stays in the trash before it is purged: 30 days, as at the service,
     /// if nothing else is said. `None`: for ever.
     pub trash_retention: Option<Duration>,
+    /// The certificate, with those that vouch for it behind it, and its key, as PEM files:
+    /// connections are encrypted then, and only then.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// `https://NAME` by which clients reach the server, where that is not an address of this
+    /// machine: all addresses it gives out begin like this.
+    pub public_url: Option<String>,
+    /// What clients may take up.
+    pub limits: Limits,
     clock: Clock,
 }
 
@@ -50,6 +57,9 @@ impl Options {
             data_dir: data_dir.into(),
             listen,
             trash_retention: Some(janitor::RETENTION),
+            tls: None,
+            public_url: None,
+            limits: Limits::default(),
             clock: Clock::default(),
         }
     }
@@ -68,7 +78,9 @@ impl Options {
 pub struct Server {
     data_dir: PathBuf,
     listener: TcpListener,
-    address: SocketAddr,
+    listening: Listening,
+    tls: Option<TlsAcceptor>,
+    limits: Arc<Limits>,
     site: Site,
 }
 
@@ -81,13 +93,25 @@ impl Server {
     /// - [`Error::NotADirectory`], [`Error::DataDirectory`], [`Error::Storage`]: it cannot
     ///   be used.
     /// - [`Error::Bind`]: the address cannot be had.
+    /// - [`Error::Tls`], [`Error::PublicUrl`]: they cannot be used.
     pub async fn bind(options: Options) -> Result<Self, Error> {
         let Options {
             data_dir,
             listen,
             trash_retention,
+            tls,
+            public_url,
+            limits,
             clock,
         } = options;
+        let public = public_url.as_deref().map(origin).transpose()?;
+        let tls = match tls {
+            Some((certificate, key)) => {
+                let reading = spawn_blocking(move || tls::acceptor(&certificate, &key));
+                Some(reading.await.expect("reading files does not panic")?)
+            }
+            None => None,
+        };
         let bind = |source| Error::Bind {
             address: listen,
             source,
@@ -98,14 +122,26 @@ impl Server {
         Ok(Self {
             data_dir,
             listener,
-            address,
+            listening: Listening {
+                address,
+                encrypted: tls.is_some(),
+                public,
+            },
+            tls,
+            limits: Arc::new(limits),
             site: Site::new(drives, clock),
         })
     }
 
     /// The address listened on, with the port that was taken.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.listening.address
+    }
+
+    /// Where clients find the server: `http://ADDRESS`, or the public address, without a slash
+    /// at the end.
+    pub fn base(&self) -> String {
+        self.listening.url()
     }
 
     /// `http://ADDRESS/drive/v1/`: what a client calls `account/endpoint` of, to learn all
@@ -145,19 +181,36 @@ impl Server {
     /// # Errors
     /// None so far; a failing request does not end the server.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
-        let Self { listener, site, .. } = self;
+        let Self {
+            listener,
+            listening,
+            tls,
+            limits,
+            site,
+            ..
+        } = self;
         let running = site.drives.running();
-        let router = api::router(site);
         let (stop, stopping) = watch::channel(());
+        let slots = Arc::new(Semaphore::new(limits.connections));
+        let shared = Shared {
+            router: api::router(site, limits.clone()),
+            tls,
+            limits,
+            listening,
+            stopping,
+        };
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                accepted = listener.accept() => match accepted {
+                (slot, accepted) = accept(&listener, &slots) => match accepted {
                     Ok((stream, peer)) => {
-                        let answer = answer(stream, Peer(peer), router.clone(), stopping.clone());
-                        connections.spawn(answer);
+                        let answer = answer(stream, Peer(peer), shared.clone());
+                        connections.spawn(async move {
+                            answer.await;
+                            drop(slot);
+                        });
                     }
                     // Out of descriptors, most likely: connections that end give some back.
                     Err(error) => {
@@ -168,7 +221,7 @@ impl Server {
                 Some(_) = connections.join_next() => {}
             }
         }
-        drop((listener, stop, stopping, router));
+        drop((listener, stop, shared));
         let ended = timeout(GRACE, async {
             while connections.join_next().await.is_some() {}
         });
@@ -179,10 +232,6 @@ impl Server {
         running.close(GRACE).await;
         Ok(())
     }
-
-    fn base(&self) -> String {
-        format!("http://{}", api::reachable(self.address))
-    }
 }
 
 impl std::fmt::Debug for Server {
@@ -190,92 +239,68 @@ impl std::fmt::Debug for Server {
         let mut shown = f.debug_struct("Server");
         shown
             .field("data_dir", &self.data_dir)
-            .field("address", &self.address);
+            .field("address", &self.listening.address);
         shown.finish_non_exhaustive()
     }
 }
 
-/// Answers the requests of one connection, until it ends or the server stops.
-async fn answer(stream: TcpStream, peer: Peer, router: Router, mut stopping: watch::Receiver<()>) {
-    let Ok(address) = stream.local_addr() else {
-        return;
-    };
-    let local = Listening::new(address);
-    // Small replies must not wait for a full packet.
-    let _ = stream.set_nodelay(true);
-    let requests = service_fn(move |request: Request<Incoming>| {
-        let mut router = router.clone();
-        let mut request = request.map(axum::body::Body::new);
-        collapse_slashes(request.uri_mut());
-        request.extensions_mut().insert(LocalAddress(local.clone()));
-        request.extensions_mut().insert(peer);
-        async move {
-            Ok::<_, Infallible>(
-                router
-                    .call(request)
-                    .await
-                    .unwrap_or_else(|never| match never {}),
-            )
-        }
-    });
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), requests));
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(target: "amazon_drive_server", %error, "connection broke off");
-    }
+/// The next connection, when there is room for one. Those that wait, wait in the system.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (
+    Option<OwnedSemaphorePermit>,
+    io::Result<(TcpStream, SocketAddr)>,
+) {
+    let slot = slots.clone().acquire_owned().await.ok();
+    (slot, listener.accept().await)
 }
 
-/// `//` counts as `/`: clients of the service append paths to addresses that end in one.
-fn collapse_slashes(uri: &mut Uri) {
-    if !uri.path().contains("//") {
-        return;
-    }
-    let mut path = String::with_capacity(uri.path().len());
-    for letter in uri.path().chars() {
-        if letter != '/' || !path.ends_with('/') {
-            path.push(letter);
-        }
-    }
-    if let Some(query) = uri.query() {
-        path.push('?');
-        path.push_str(query);
-    }
-    if let Ok(collapsed) = path.parse() {
-        *uri = collapsed;
+/// The address as an origin: clients put paths behind it.
+fn origin(public_url: &str) -> Result<Arc<str>, Error> {
+    let url = Url::parse(public_url).ok();
+    let origin = url.filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    match origin {
+        Some(url) => Ok(url.origin().ascii_serialization().into()),
+        None => Err(Error::PublicUrl {
+            url: public_url.to_owned(),
+        }),
     }
 }
 
 /// How long requests may go on once the server is to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long a request's headers may take, and how long a connection may be idle: hyper's own
-/// default.
-const HEADERS: Duration = Duration::from_secs(30);
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn duplicate_slashes_count_as_one() {
-        for (from, to) in [
-            ("/drive/v1//nodes/x", "/drive/v1/nodes/x"),
-            ("///nodes//?filters=a//b", "/nodes/?filters=a//b"),
-            ("/nodes?x=//", "/nodes?x=//"),
+    fn public_address_is_an_origin() {
+        for (url, expected) in [
+            ("https://Drive.example", "https://drive.example"),
+            ("https://drive.example:443/", "https://drive.example"),
+            ("http://drive.example:8080", "http://drive.example:8080"),
         ] {
-            let mut uri = from.parse().unwrap();
-            collapse_slashes(&mut uri);
-            assert_eq!(uri, to);
+            assert_eq!(&*origin(url).unwrap(), expected);
+        }
+        for wrong in [
+            "drive.example",
+            "ftp://drive.example",
+            "https://drive.example/below",
+            "https://drive.example/?x",
+            "https://user@drive.example",
+            "",
+        ] {
+            let refused = origin(wrong);
+            assert!(matches!(refused, Err(Error::PublicUrl { .. })), "{wrong}");
         }
     }
 }

@@ -26,8 +26,8 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// At this address, without encryption.
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    #[cfg(test)]
+    fn new(address: SocketAddr) -> Self {
         Self {
             address,
             encrypted: false,
@@ -77,7 +77,7 @@ pub(super) fn url(headers: &HeaderMap, local: &Listening) -> String {
 
 /// The address to reach a server by that listens here: where that is every address of the
 /// machine, the loopback one.
-pub(crate) fn reachable(listening: SocketAddr) -> SocketAddr {
+fn reachable(listening: SocketAddr) -> SocketAddr {
     let ip = match listening.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),

@@ -7,6 +7,7 @@ mod base;
 mod changes;
 mod children;
 mod download;
+mod limit;
 mod linger;
 mod listing;
 mod nodes;
@@ -43,10 +44,11 @@ use tower_http::compression::{CompressionLayer, Predicate, predicate::SizeAbove}
 use self::linger::Lingering;
 pub(crate) use self::{
     auth::Local,
-    base::{Listening, LocalAddress, Peer, reachable},
+    base::{Listening, LocalAddress, Peer},
     oauth::ACCESS_SECONDS,
 };
 use crate::{
+    Limits,
     accounts::{Drives, Passwords, Throttle},
     clock::Clock,
     content::Objects,
@@ -102,7 +104,7 @@ pub(crate) const TOKEN: &str = "/auth/o2/token";
 /// Path of the page where a user lets a program in.
 pub(crate) const AUTHORIZE: &str = "/ap/oa";
 
-pub(crate) fn router(site: Site) -> Router {
+pub(crate) fn router(site: Site, limits: Arc<Limits>) -> Router {
     let metadata = Router::new()
         .route("/account/endpoint", get(account::endpoint))
         .route("/account/info", get(account::info))
@@ -163,6 +165,7 @@ pub(crate) fn router(site: Site) -> Router {
         .fallback(reply::unknown_operation)
         .method_not_allowed_fallback(reply::method_not_allowed)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(is_json)))
+        .layer(middleware::from_fn_with_state(limits, limit::check))
         .layer(middleware::from_fn(observe))
         .with_state(site)
 }

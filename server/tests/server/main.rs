@@ -6,6 +6,7 @@ mod accounts;
 mod auth;
 mod changes;
 mod common;
+mod connections;
 mod content;
 mod data_dir;
 mod extras;
