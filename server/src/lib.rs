@@ -32,20 +32,30 @@
 //! except in `client.conf`. Tokens and queries do not get into the log, which goes to
 //! [`tracing`] under the target `amazon_drive_server`.
 
+mod accounts;
 mod api;
 mod client_config;
 mod clock;
+mod connection;
 mod content;
 mod data_dir;
 mod error;
 mod filter;
 mod ids;
+mod janitor;
+mod limits;
 mod media;
 mod names;
+mod pace;
+mod picture;
+mod scopes;
 mod server;
 mod store;
+mod tls;
 
 pub use self::{
+    accounts::{Accounts, ClientSecret, Program, User},
     error::Error,
+    limits::Limits,
     server::{Options, Server},
 };

@@ -14,7 +14,7 @@ use super::Watched;
 /// 200 `ok`, or 503 with a line for each thing that is wrong. Says nothing of what is
 /// stored, nor where: anyone may ask.
 pub(super) async fn show(State(watched): State<Watched>) -> Response {
-    let service = &watched.service;
+    let service = watched.site.drives.first();
     let (metadata, content) = tokio::join!(
         answer("metadata database", service.store.check()),
         answer("data directory", service.objects.check()),

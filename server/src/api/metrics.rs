@@ -161,26 +161,39 @@ pub(super) async fn show(
     }
 }
 
-/// What the drives hold now. Asked for anew each time: others write as well.
+/// What the drives hold now, those that were used since the start. Asked for anew each time:
+/// others write as well.
 async fn stored(watched: &Watched) -> Result<Registry, Failure> {
     let registry = Registry::new();
-    let gauge = |name, help| registered(&registry, IntGaugeVec::new(Opts::new(name, help), DRIVE));
+    let gauge =
+        |name, help, labels| registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels));
     let counter =
         |name, help| registered(&registry, IntCounterVec::new(Opts::new(name, help), DRIVE));
-    let nodes = gauge("acd_nodes", "Nodes, those in the trash included.");
-    let bytes = gauge("acd_content_bytes", "Bytes of all files, trash included.");
-    let trashed = gauge("acd_trash_nodes", "Nodes in the trash.");
-    let trashed_bytes = gauge(
-        "acd_trash_content_bytes",
-        "Bytes of the files in the trash.",
+    let nodes = gauge("acd_nodes", "Nodes, the trash included.", DRIVE);
+    let files = gauge(
+        "acd_files",
+        "Files, the trash included.",
+        DRIVE_AND_CATEGORY,
+    );
+    let bytes = gauge(
+        "acd_content_bytes",
+        "Bytes of the files, the trash included.",
+        DRIVE_AND_CATEGORY,
+    );
+    let trashed = gauge(
+        "acd_trash_items",
+        "Nodes that were put into the trash themselves.",
+        DRIVE,
     );
     let garbage = gauge(
         "acd_garbage_objects",
         "Objects no node refers to that wait for their deletion.",
+        DRIVE,
     );
     let queue = gauge(
         "acd_writer_queue",
         "Changes of the metadata that wait for the writer.",
+        DRIVE,
     );
     let batches = counter(
         "acd_writer_batches_total",
@@ -194,22 +207,26 @@ async fn stored(watched: &Watched) -> Result<Registry, Failure> {
         "acd_writer_lost_batches_total",
         "Transactions of the metadata that failed as a whole.",
     );
-    for (drive, store) in watched.drives() {
+    for (drive, service) in watched.site.drives.in_use() {
+        let store = &service.store;
+        let drive = drive.as_str();
         let figures = store.figures().await?;
-        let drive = [drive.as_str()];
-        nodes.with_label_values(&drive).set(figures.nodes);
-        bytes.with_label_values(&drive).set(figures.bytes);
-        trashed.with_label_values(&drive).set(figures.trashed);
-        trashed_bytes
-            .with_label_values(&drive)
-            .set(figures.trashed_bytes);
-        garbage.with_label_values(&drive).set(figures.garbage);
+        nodes.with_label_values(&[drive]).set(figures.nodes);
+        trashed.with_label_values(&[drive]).set(figures.trashed);
+        garbage.with_label_values(&[drive]).set(figures.garbage);
+        for category in store.usage().await? {
+            let labels = [drive, category.name.as_str()];
+            files.with_label_values(&labels).set(category.count);
+            bytes.with_label_values(&labels).set(category.bytes);
+        }
         let writer = store.writing();
         let waiting = i64::try_from(writer.queue).unwrap_or(i64::MAX);
-        queue.with_label_values(&drive).set(waiting);
-        batches.with_label_values(&drive).inc_by(writer.batches);
-        mutations.with_label_values(&drive).inc_by(writer.mutations);
-        lost.with_label_values(&drive).inc_by(writer.lost);
+        queue.with_label_values(&[drive]).set(waiting);
+        batches.with_label_values(&[drive]).inc_by(writer.batches);
+        mutations
+            .with_label_values(&[drive])
+            .inc_by(writer.mutations);
+        lost.with_label_values(&[drive]).inc_by(writer.lost);
     }
     Ok(registry)
 }
@@ -268,8 +285,11 @@ fn names_here(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// The label of what is counted by drive.
+/// The label of what is counted by drive: `first`, or the account's id.
 const DRIVE: &[&str] = &["drive"];
+
+/// And that of the service's four categories of files.
+const DRIVE_AND_CATEGORY: &[&str] = &["drive", "category"];
 
 /// Seconds: a read from memory takes one millisecond, an upload of gigabytes minutes.
 const BUCKETS: &[f64] = &[

@@ -15,11 +15,12 @@ use bytes::Bytes;
 use futures::{TryStreamExt, future::poll_fn};
 use http::{HeaderMap, StatusCode, header};
 use multer::{Field, Multipart};
-use tokio::time::timeout;
+use tokio::{task, time::timeout};
 
 use super::{
     Service,
     auth::{Caller, Drive},
+    properties,
     reply::{ApiError, Result},
     request::{LARGEST_JSON, NodeFields, Parameters},
     wire,
@@ -27,6 +28,7 @@ use super::{
 use crate::{
     content::Stored,
     media, names,
+    picture::{self, Details},
     store::{Create, Kind, NewFile, Overwrite, Refusal},
 };
 
@@ -55,21 +57,27 @@ pub(super) async fn create(
             "Only nodes of kind FILE have content",
         ));
     }
+    let properties = properties::of_caller(fields.properties, &caller)?;
     let parents = fields.parents.unwrap_or_default();
     // Also said now, and not after the last byte. It may have changed by then.
     service.store.check_place(&parents, &name).await?;
     let (stored, declared) = parts.receive(&service).await?;
     let extension = names::extension(&name);
+    let content_type = media::content_type(declared.as_deref(), extension.as_deref());
+    let (stored, details) = details(stored, &content_type).await?;
     let create = Create {
         name,
         parents,
         labels: fields.labels.unwrap_or_default(),
         description: fields.description.flatten(),
+        properties,
+        local_id: fields.local_id,
         created_by: caller.name,
         now: service.clock.now(),
         file: Some(NewFile {
             stored,
-            content_type: media::content_type(declared.as_deref(), extension.as_deref()),
+            content_type,
+            details,
             refuse_duplicate: parameters.value("suppress") != Some("deduplication"),
         }),
     };
@@ -84,20 +92,39 @@ pub(super) async fn overwrite(
     body: Body,
 ) -> Result<Response> {
     let parts = Parts::new(&headers, body)?;
-    if service.store.node(&id).await?.content.is_none() {
+    let Some(old) = service.store.node(&id).await?.content else {
         return Err(Refusal::NotAFile { id }.into());
-    }
+    };
     let (stored, declared_type) = parts.receive(&service).await?;
+    let content_type = media::content_type(declared_type.as_deref(), old.extension.as_deref());
+    let (stored, details) = details(stored, &content_type).await?;
     let overwrite = Overwrite {
         id,
         stored,
         declared_type,
+        details,
         now: service.clock.now(),
         garbage: service.garbage.clone(),
         replaced: None,
     };
     let node = service.store.write(overwrite).await?;
     Ok(wire::node(StatusCode::OK, &node))
+}
+
+/// What a picture says of itself.
+async fn details(stored: Stored, content_type: &str) -> Result<(Stored, Option<Details>)> {
+    if !content_type.starts_with("image/") {
+        return Ok((stored, None));
+    }
+    let read = task::spawn_blocking(move || {
+        let file = stored.open()?;
+        // What calls itself a picture need not be one.
+        Ok::<_, io::Error>((stored, picture::details(file).ok()))
+    });
+    match read.await {
+        Ok(read) => read.map_err(|error| ApiError::internal(&error)),
+        Err(panic) => Err(ApiError::internal(&panic)),
+    }
 }
 
 /// The parts of a body, one after the other.

@@ -94,6 +94,15 @@ impl Objects {
         }))
     }
 
+    /// An object as a file open for reading.
+    pub(crate) async fn file(&self, object: &str) -> io::Result<File> {
+        let found = self.store.get(&location(object)).await;
+        match found.map_err(io::Error::other)?.payload {
+            GetResultPayload::File(file, _) => Ok(file),
+            GetResultPayload::Stream(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// Whether uploads can be written: a block goes into the folder they go to, and is gone
     /// again.
     ///

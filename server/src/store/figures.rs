@@ -11,10 +11,8 @@ use super::{Failure, Store, node, writer::Writing};
 pub(crate) struct Figures {
     /// The root and the trash included.
     pub(crate) nodes: i64,
-    /// Of all files, those in the trash included.
-    pub(crate) bytes: i64,
+    /// Those that were put there themselves.
     pub(crate) trashed: i64,
-    pub(crate) trashed_bytes: i64,
     /// Objects that wait for their deletion.
     pub(crate) garbage: i64,
 }
@@ -45,19 +43,16 @@ fn identity(path: &PathBuf) -> io::Result<(u64, u64)> {
 
 impl Store {
     pub(crate) async fn figures(&self) -> Result<Figures, Failure> {
+        // Each is counted in an index, and of those the last two are small.
         let query = sqlx::query_as(
-            "SELECT COUNT(*), COALESCE(SUM(size), 0), COUNT(*) FILTER (WHERE status = 'TRASH'),
-                    COALESCE(SUM(size) FILTER (WHERE status = 'TRASH'), 0),
-                    (SELECT COUNT(*) FROM garbage)
-             FROM nodes",
+            "SELECT (SELECT COUNT(*) FROM nodes),
+                    (SELECT COUNT(*) FROM nodes WHERE exclusively_trashed = 1),
+                    (SELECT COUNT(*) FROM garbage)",
         );
-        let (nodes, bytes, trashed, trashed_bytes, garbage) =
-            query.fetch_one(&self.readers).await?;
+        let (nodes, trashed, garbage) = query.fetch_one(&self.readers).await?;
         Ok(Figures {
             nodes,
-            bytes,
             trashed,
-            trashed_bytes,
             garbage,
         })
     }

@@ -5,14 +5,21 @@
 //! one wait for the disk serves all that were waiting ([`writer`]). Nothing is remembered in
 //! memory, since other processes may change the same database at any moment.
 
+mod accounts;
+mod changes;
+mod clients;
 mod create;
 mod edges;
 mod error;
 mod figures;
+mod grants;
+mod links;
 mod node;
+mod properties;
+mod purge;
 mod query;
 mod schema;
-mod tokens;
+mod sessions;
 mod trash;
 mod update;
 mod writer;
@@ -25,13 +32,19 @@ use sqlx::{
 };
 
 pub(crate) use self::{
+    accounts::{Account, AddUser, RemoveUser, SetPassword},
+    clients::{AddClient, Client},
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
     error::{Failure, Refusal},
+    grants::{Access, Digest, IssueAccess, IssueCode, IssueRefresh, RedeemCode, Redeemed, Revoke},
+    links::IssueLinks,
     node::{Content, Kind, Node, Status},
+    properties::{ChangeProperties, PropertyChange},
+    purge::PurgeTrash,
     query::{Cursor, Order, Query, Scope, SortField, SortKey},
     schema::{NewerSchema, SUPPORTED as SCHEMA},
-    tokens::{IssueAccess, NewClient},
+    sessions::{EndSession, NewSession},
     trash::{Restore, Trash},
     update::{ForgetGarbage, Overwrite, Patch},
     writer::{Fate, Mutation},

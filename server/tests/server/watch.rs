@@ -254,9 +254,9 @@ async fn metrics_count_what_was_done() {
     assert!(samples["acd_http_sent_bytes_total"] > 2000.0);
     assert!(samples["acd_connections_open"] >= 1.0);
     assert_eq!(only(&samples, "acd_nodes"), 3.0);
+    assert_eq!(only(&samples, "acd_files"), 2.0);
     assert_eq!(only(&samples, "acd_content_bytes"), 1500.0);
-    assert_eq!(only(&samples, "acd_trash_nodes"), 1.0);
-    assert_eq!(only(&samples, "acd_trash_content_bytes"), 500.0);
+    assert_eq!(only(&samples, "acd_trash_items"), 1.0);
     assert_eq!(only(&samples, "acd_garbage_objects"), 0.0);
     assert_eq!(only(&samples, "acd_writer_queue"), 0.0);
     assert!(only(&samples, "acd_writer_batches_total") >= 3.0);
