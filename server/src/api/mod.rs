@@ -27,6 +27,7 @@ mod thumbnail;
 mod trash;
 mod upload;
 mod view;
+mod web;
 mod wire;
 
 use std::sync::Arc;
@@ -156,6 +157,7 @@ pub(crate) fn router(site: Site, limits: Arc<Limits>, metrics: Arc<Metrics>) -> 
         .nest(CONTENT.trim_end_matches('/'), content)
         .route_layer(authorized)
         .merge(watched)
+        .merge(web::routes())
         .route(TOKEN, post(oauth::token))
         .route("/auth/o2/revoke", post(oauth::revoke))
         .route("/auth/o2/tokeninfo", get(profile::token_info))

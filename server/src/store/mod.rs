@@ -6,6 +6,7 @@
 //! memory, since other processes may change the same database at any moment.
 
 mod accounts;
+mod browse;
 mod changes;
 mod clients;
 mod create;
@@ -15,6 +16,7 @@ mod figures;
 mod grants;
 mod links;
 mod node;
+mod programs;
 mod properties;
 mod purge;
 mod query;
@@ -33,6 +35,7 @@ use sqlx::{
 
 pub(crate) use self::{
     accounts::{Account, AddUser, RemoveUser, SetPassword},
+    browse::{FolderPage, FolderPlace, Step, TrashCursor, TrashItem, TrashPage},
     clients::{AddClient, Client},
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
@@ -40,9 +43,10 @@ pub(crate) use self::{
     grants::{Access, Digest, IssueAccess, IssueCode, IssueRefresh, RedeemCode, Redeemed, Revoke},
     links::IssueLinks,
     node::{Content, Kind, Node, Status},
+    programs::{LetIn, TakeBack},
     properties::{ChangeProperties, PropertyChange},
     purge::PurgeTrash,
-    query::{Cursor, Order, Query, Scope, SortField, SortKey},
+    query::{Category, Cursor, Order, Query, Scope, SortField, SortKey},
     schema::{NewerSchema, SUPPORTED as SCHEMA},
     sessions::{EndSession, NewSession},
     trash::{Restore, Trash},

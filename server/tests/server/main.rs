@@ -14,3 +14,4 @@ mod listing;
 mod nodes;
 mod oauth;
 mod watch;
+mod web;
