@@ -38,9 +38,11 @@
 //! except in `client.conf` and `fault-admin.token`. Tokens and queries do not get into the log, which goes to
 //! [`tracing`] under the target `amazon_drive_server`.
 
+mod accounts;
 mod api;
 mod client_config;
 mod clock;
+mod connection;
 mod content;
 mod data_dir;
 mod error;
@@ -48,14 +50,20 @@ pub mod fault;
 mod filter;
 mod ids;
 mod janitor;
+mod limits;
 mod media;
 mod names;
+mod pace;
 mod picture;
+mod scopes;
 mod server;
 mod store;
+mod tls;
 
 pub use self::{
+    accounts::{Accounts, ClientSecret, Program, User},
     error::Error,
     fault::{FaultRule, Faults, InvalidFault},
+    limits::Limits,
     server::{Options, Server},
 };

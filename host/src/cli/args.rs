@@ -5,7 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::env;
+use super::{env, requests::Format};
 
 /// Amazon Drive, and everything that still speaks its API.
 ///
@@ -153,6 +153,16 @@ pub(super) struct Serve {
     /// Listen on an address that other machines reach, without encryption
     #[arg(long)]
     pub(super) allow_remote: bool,
+    /// How the line of each request is written; --json is for json as well
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) log_format: Format,
+    /// Write the lines of requests to the end of this file, not to standard error
+    #[arg(long, value_name = "FILE")]
+    pub(super) log_file: Option<PathBuf>,
+    /// Let who sends the bearer token in this file read /metrics; programs on this machine
+    /// need none
+    #[arg(long, value_name = "FILE")]
+    pub(super) metrics_token_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) faults: ServeFaults,
 }

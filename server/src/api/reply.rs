@@ -109,6 +109,10 @@ impl ApiError {
         }
     }
 
+    pub(super) fn is_internal(&self) -> bool {
+        self.status.is_server_error()
+    }
+
     fn conflict(code: &'static str, existing: String, message: String) -> Self {
         let body = ErrorBody::Full {
             message,

@@ -103,6 +103,20 @@ impl Objects {
         }
     }
 
+    /// Whether uploads can be written: a block goes into the folder they go to, and is gone
+    /// again.
+    ///
+    /// # Errors
+    /// What is wrong, in words without paths.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        let staging = self.staging.clone();
+        let probed = task::spawn_blocking(move || staging.probe()).await;
+        match probed.unwrap_or_else(|panic| Err(panic.into())) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.kind().to_string()),
+        }
+    }
+
     /// Deletes objects and strikes them off the metadata's list of garbage, until all
     /// senders are gone.
     pub(crate) async fn collect_garbage(

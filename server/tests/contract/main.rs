@@ -45,6 +45,7 @@ mod errors;
 mod feed;
 mod filters;
 mod listing;
+mod login;
 mod model;
 mod multipart;
 mod names;

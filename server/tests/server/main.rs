@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accounts;
 mod auth;
 mod changes;
 mod common;
+mod connections;
 mod content;
 mod data_dir;
 mod extras;
 mod faults;
 mod listing;
 mod nodes;
+mod oauth;
+mod watch;
+mod web;
