@@ -1,10 +1,5 @@
 //! Calls that are answered in place of the server, and what rules have in common.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use serde_json::{Value, json};
 
 use super::{Faulty, info};
@@ -243,48 +238,4 @@ async fn wrong_rule_is_found_before_the_server_starts() {
         wrong.to_string(),
         "fault rule 'latte': there is no fault 'latte'"
     );
-}
-
-/// What was logged so far.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn log_has_each_fault_with_the_id_of_its_request() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    // Of this thread, on which the server runs as well.
-    let _logged = tracing::subscriber::set_default(subscriber);
-    let server = Faulty::start(&[]).await;
-    server.fault("503,count=1,path=/account");
-    let refused = info(&server).await.expect(503);
-    let answered = info(&server).await.expect(200);
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let faults: Vec<_> = text
-        .lines()
-        .filter(|line| line.contains("amazon_drive_server::fault") && line.contains("applied"))
-        .collect();
-    assert_eq!(faults.len(), 1, "{text}");
-    assert!(faults[0].contains("503,count=1,path=/account"), "{text}");
-    assert!(
-        faults[0].contains(refused.header("x-amzn-requestid")),
-        "{text}"
-    );
-    assert!(!faults[0].contains(answered.header("x-amzn-requestid")));
-    assert!(!text.contains(&server.token));
 }

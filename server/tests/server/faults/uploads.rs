@@ -69,6 +69,23 @@ async fn late_upload_is_about_the_size_of_the_content_even_in_chunks() {
 }
 
 #[tokio::test]
+async fn late_upload_appears_though_nobody_asks() {
+    let dir = super::in_memory();
+    // By the system's clock.
+    let options = options(dir.path())
+        .with_faults(["late-upload=300ms"])
+        .unwrap();
+    let server = Running::start(options).await;
+    let root = server.root().await;
+    server.upload("a", &root, b"late").await.expect(504);
+    let staged = dir.path().join("staging");
+    // A staged name goes when its upload is committed.
+    let committed = || crate::common::files(&staged).len() == 1;
+    crate::common::until("only the lock is left", committed).await;
+    assert_eq!(server.children(&root).await, ["a"]);
+}
+
+#[tokio::test]
 async fn server_that_stops_commits_what_is_late() {
     let server = Faulty::start(&["late-upload=1h"]).await;
     let root = server.root().await;
