@@ -103,7 +103,7 @@ fn crumbs(path: &[Step]) -> Markup {
                     @for step in above {
                         li {
                             @match &step.name {
-                                Some(name) => a href=(address(&step.id)) { (show::name(name)) },
+                                Some(name) => a href=(address(&step.id)) title=(show::visible(name)) { (show::name(name)) },
                                 None => a href="/" { "Files" },
                             }
                         }

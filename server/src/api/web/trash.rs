@@ -84,7 +84,7 @@ async fn view(
 
 fn table(page: &TrashPage, csrf: &str) -> Markup {
     html! {
-        table.nodes {
+        table.nodes.trash {
             thead {
                 tr {
                     th scope="col" { "Name" }
@@ -114,13 +114,16 @@ fn row(item: &TrashItem, csrf: &str) -> Markup {
                     "from "
                     @match &item.folder {
                         Some(step) => @match &step.name {
-                            Some(name) => a href=(folder::address(&step.id)) { (show::name(name)) },
+                            Some(name) => a href=(folder::address(&step.id)) title=(show::visible(name)) { (show::name(name)) },
                             None => a href="/" { "Files" },
                         },
                         None => "nowhere",
                     }
                 }
-                span.under { (show::time(item.trashed)) }
+                span.under {
+                    @if let Some(content) = &item.node.content { (show::size(content.size)) " · " }
+                    (show::time(item.trashed))
+                }
             }
             td.number { @if let Some(content) = &item.node.content { (show::size(content.size)) } }
             td.when { (show::time(item.trashed)) }
