@@ -24,7 +24,7 @@ END;
 -- When a node itself was put into the trash: what has lain there for long is purged.
 ALTER TABLE nodes ADD COLUMN trashed BIGINT;
 UPDATE nodes SET trashed = modified WHERE exclusively_trashed = 1;
-CREATE INDEX nodes_trashed ON nodes (trashed) WHERE trashed IS NOT NULL;
+CREATE INDEX nodes_trashed ON nodes (trashed) WHERE exclusively_trashed = 1;
 
 -- What is known of nodes that are gone for good, so that readers of the changes hear of it.
 CREATE TABLE purged (
