@@ -12,6 +12,7 @@ use tokio::task;
 use crate::{
     Error,
     content::{Objects, Staging},
+    durability::{Disk, Durability},
     store::{self, OpenError, Store},
 };
 
@@ -25,7 +26,7 @@ pub(crate) struct DataDir {
 
 impl DataDir {
     /// Opens the directory or makes a new one, and sweeps out what dead servers left.
-    pub(crate) async fn open(root: &Path, now: i64) -> Result<Self, Error> {
+    pub(crate) async fn open(root: &Path, now: i64, durability: Durability) -> Result<Self, Error> {
         let paths = Paths::new(root);
         let lock = {
             let paths = paths.clone();
@@ -33,7 +34,7 @@ impl DataDir {
         };
         let database = paths.database.clone();
         blocking(root, move || create_file(&database)).await?;
-        let store = Store::open(&paths.database, now)
+        let store = Store::open(&paths.database, now, durability)
             .await
             .map_err(|error| match error {
                 OpenError::Newer(newer) => Error::NewerSchema {
@@ -51,7 +52,7 @@ impl DataDir {
                 create_folder(&paths.content)?;
                 Objects::open(
                     &paths.content,
-                    Staging::create(&paths.staging, &paths.content)?,
+                    Staging::create(&paths.staging, &paths.content, Disk::new(durability))?,
                 )
             })
             .await?

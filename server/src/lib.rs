@@ -19,8 +19,8 @@
 //!
 //! # Promises
 //!
-//! - What was acknowledged is on the disk: content first, then the metadata that refers to
-//!   it. A server killed at any point leaves no node without its whole content.
+//! - What was acknowledged is on the disk, unless [`Durability`] says otherwise: content
+//!   first, then the metadata that refers to it. A server killed at any point leaves no node without its whole content.
 //! - What it leaves besides, content that no node refers to, the next start removes.
 //! - Any number of servers, in one process or in many, may work on one directory at the
 //!   same time. None holds anything in memory that another could change.
@@ -37,6 +37,7 @@ mod client_config;
 mod clock;
 mod content;
 mod data_dir;
+mod durability;
 mod error;
 mod filter;
 mod ids;
@@ -46,6 +47,7 @@ mod server;
 mod store;
 
 pub use self::{
+    durability::Durability,
     error::Error,
     server::{Options, Server},
 };

@@ -27,6 +27,7 @@ use crate::{
     client_config,
     clock::Clock,
     data_dir::DataDir,
+    durability::Durability,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -37,6 +38,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// When acknowledged changes are on the disk.
+    pub durability: Durability,
     clock: Clock,
 }
 
@@ -46,6 +49,7 @@ impl Options {
         Self {
             data_dir: data_dir.into(),
             listen,
+            durability: Durability::default(),
             clock: Clock::default(),
         }
     }
@@ -82,6 +86,7 @@ impl Server {
         let Options {
             data_dir,
             listen,
+            durability,
             clock,
         } = options;
         let bind = |source| Error::Bind {
@@ -90,7 +95,7 @@ impl Server {
         };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let opened = DataDir::open(&data_dir, clock.now()).await?;
+        let opened = DataDir::open(&data_dir, clock.now(), durability).await?;
         let (garbage, collected) = mpsc::unbounded_channel();
         for object in opened.garbage {
             let _ = garbage.send(object);

@@ -36,6 +36,7 @@ pub(crate) use self::{
     update::{ForgetGarbage, Overwrite, Patch},
     writer::{Fate, Mutation},
 };
+use crate::durability::Durability;
 
 /// The metadata of one data directory, open. Cheap to clone.
 #[derive(Clone)]
@@ -50,13 +51,20 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError::Newer`]: nothing was changed.
-    pub(crate) async fn open(file: &Path, now: i64) -> Result<Self, OpenError> {
+    pub(crate) async fn open(
+        file: &Path,
+        now: i64,
+        durability: Durability,
+    ) -> Result<Self, OpenError> {
         schema::check(file).await?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
-            // An answer is a promise: what it says must be on the disk.
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(match durability {
+                Durability::Full => SqliteSynchronous::Full,
+                // Waits before the log goes into the database, and so keeps that sound.
+                Durability::Relaxed => SqliteSynchronous::Normal,
+            })
             .busy_timeout(BUSY)
             .foreign_keys(true)
             .disable_statement_logging();
@@ -71,7 +79,7 @@ impl Store {
         })
     }
 
-    /// Runs a mutation; when this returns `Ok`, it is on the disk. A mutation once handed
+    /// Runs a mutation; when this returns `Ok`, it is as durable as was promised. A mutation once handed
     /// over runs to its end even if this future is dropped.
     pub(crate) async fn write<M: Mutation>(&self, mutation: M) -> Result<M::Output, Failure> {
         self.writer.run(mutation).await
@@ -104,3 +112,34 @@ const BUSY: Duration = Duration::from_secs(30);
 /// Reads at once. They are short and the disk's cache answers most: more connections than
 /// this would only cost their threads.
 const READERS: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use sqlx::SqliteConnection;
+
+    use super::*;
+
+    /// Reads how far a commit waits for the disk.
+    struct Synchronous;
+
+    impl Mutation for Synchronous {
+        type Output = i64;
+
+        async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<i64, Failure> {
+            let query = sqlx::query_scalar("PRAGMA synchronous");
+            Ok(query.fetch_one(connection).await?)
+        }
+    }
+
+    #[tokio::test]
+    async fn commits_wait_for_the_disk_unless_durability_is_relaxed() {
+        for (durability, expected) in [(Durability::Full, 2), (Durability::Relaxed, 1)] {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("db");
+            std::fs::write(&file, "").unwrap();
+            let store = Store::open(&file, 0, durability).await.unwrap();
+            assert_eq!(store.write(Synchronous).await.unwrap(), expected);
+            store.close().await;
+        }
+    }
+}

@@ -416,13 +416,14 @@ fn push_key(sql: &mut QueryBuilder<Sqlite>, key: &Key) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durability::Durability;
 
     /// How SQLite goes about a page that is not the first.
     async fn plan(scope: Scope, filter: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("db");
         std::fs::write(&file, "").unwrap();
-        let store = Store::open(&file, 0).await.unwrap();
+        let store = Store::open(&file, 0, Durability::Full).await.unwrap();
         let query = Query {
             scope,
             filter: Filter::parse(filter).unwrap(),
