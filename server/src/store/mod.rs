@@ -5,6 +5,7 @@
 //! one wait for the disk serves all that were waiting ([`writer`]). Nothing is remembered in
 //! memory, since other processes may change the same database at any moment.
 
+mod count;
 mod create;
 mod edges;
 mod error;

@@ -9,7 +9,10 @@ use crate::ids;
 
 /// One step each, in order; the number of steps taken is the schema's version. Steps that
 /// were ever released do not change.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_nodes.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_nodes.sql"),
+    include_str!("../../migrations/0004_counts.sql"),
+];
 
 /// The newest version this program knows.
 pub(crate) const SUPPORTED: i64 = MIGRATIONS.len() as i64;
