@@ -11,7 +11,7 @@ use tokio::task;
 
 use crate::{
     Error,
-    content::{Objects, Staging},
+    content::{self, Objects, Staging},
     durability::{Disk, Durability},
     store::{self, OpenError, Store},
 };
@@ -70,16 +70,17 @@ impl DataDir {
     }
 }
 
+/// Where things are in a data directory.
 #[derive(Clone)]
-struct Paths {
-    root: PathBuf,
-    database: PathBuf,
-    content: PathBuf,
-    staging: PathBuf,
+pub(crate) struct Paths {
+    pub(crate) root: PathBuf,
+    pub(crate) database: PathBuf,
+    pub(crate) content: PathBuf,
+    pub(crate) staging: PathBuf,
 }
 
 impl Paths {
-    fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             database: root.join("metadata.sqlite3"),
@@ -94,6 +95,8 @@ impl Paths {
         create_folder(&self.root)?;
         let lock = File::open(&self.root)?;
         lock.lock()?;
+        // What servers change is no copy of anything any more.
+        content::remove(&self.root.join(BACKUP_MARK))?;
         Ok(lock)
     }
 }
@@ -148,7 +151,7 @@ fn create_file(path: &Path) -> io::Result<()> {
         .map(drop)
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     root: &Path,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
@@ -168,6 +171,9 @@ async fn blocking<T: Send + 'static>(
         },
     })
 }
+
+/// A file that only a backup has, from when it is whole until a server uses it.
+pub(crate) const BACKUP_MARK: &str = "backup.json";
 
 /// The public error of a failed database.
 pub(crate) fn storage(

@@ -33,6 +33,7 @@
 //! [`tracing`] under the target `amazon_drive_server`.
 
 mod api;
+mod backup;
 mod client_config;
 mod clock;
 mod content;
@@ -40,6 +41,7 @@ mod data_dir;
 mod durability;
 mod error;
 mod filter;
+mod fsck;
 mod ids;
 mod media;
 mod names;
@@ -47,7 +49,9 @@ mod server;
 mod store;
 
 pub use self::{
+    backup::{BackupSummary, backup},
     durability::Durability,
     error::Error,
+    fsck::{Finding, FsckEvent, FsckOptions, FsckSummary, Problem, fsck},
     server::{Options, Server},
 };

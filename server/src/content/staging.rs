@@ -62,6 +62,10 @@ impl Staging {
         }
     }
 
+    pub(super) fn content(&self) -> &Path {
+        &self.content
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -5,12 +5,14 @@
 //! one wait for the disk serves all that were waiting ([`writer`]). Nothing is remembered in
 //! memory, since other processes may change the same database at any moment.
 
+mod check;
 mod count;
 mod create;
 mod edges;
 mod error;
 mod node;
 mod query;
+mod reading;
 mod schema;
 mod tokens;
 mod trash;
@@ -26,11 +28,13 @@ use sqlx::{
 
 use self::writer::Writer;
 pub(crate) use self::{
+    check::{Mending, Suspect},
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
     error::{Failure, Refusal},
     node::{Content, Kind, Node, Status},
     query::{Cursor, Order, Query, Scope, SortField, SortKey},
+    reading::{Reading, Use, UsedObject},
     schema::{NewerSchema, SUPPORTED as SCHEMA},
     tokens::{IssueAccess, NewClient},
     trash::{Restore, Trash},

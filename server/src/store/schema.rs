@@ -69,13 +69,13 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, now: i64) -> Resu
     Ok(())
 }
 
-async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+pub(super) async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(connection)
         .await
 }
 
-fn known(found: i64) -> Result<(), OpenError> {
+pub(super) fn known(found: i64) -> Result<(), OpenError> {
     match found > SUPPORTED {
         true => Err(OpenError::Newer(NewerSchema { found })),
         false => Ok(()),

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod auth;
+mod backup;
 mod common;
 mod content;
 mod data_dir;
+mod fsck;
 mod listing;
 mod nodes;
