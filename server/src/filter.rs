@@ -59,6 +59,8 @@ pub(crate) enum NumberField {
     Size,
     Created,
     Modified,
+    /// When a picture was taken.
+    ContentDate,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,6 +211,9 @@ impl Parser<'_> {
             "labels" => return self.labels(field),
             "contentproperties.size" => Term::Number(NumberField::Size, self.range(field, size)?),
             "createddate" => Term::Number(NumberField::Created, self.range(field, clock::parse)?),
+            "contentproperties.contentdate" => {
+                Term::Number(NumberField::ContentDate, self.range(field, clock::parse)?)
+            }
             "modifieddate" => Term::Number(NumberField::Modified, self.range(field, clock::parse)?),
             _ => return Err(invalid(format!("unknown field '{field}'"))),
         };

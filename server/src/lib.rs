@@ -42,9 +42,14 @@ mod durability;
 mod error;
 mod filter;
 mod fsck;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
+mod janitor;
 mod media;
 mod names;
+mod picture;
 mod server;
 mod store;
 

@@ -28,6 +28,7 @@ use crate::{
     clock::Clock,
     data_dir::DataDir,
     durability::Durability,
+    janitor,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -40,6 +41,9 @@ pub struct Options {
     pub listen: SocketAddr,
     /// When acknowledged changes are on the disk.
     pub durability: Durability,
+    /// How long a node stays in the trash before it is purged: 30 days, as at the service,
+    /// if nothing else is said. `None`: for ever.
+    pub trash_retention: Option<Duration>,
     clock: Clock,
 }
 
@@ -50,6 +54,7 @@ impl Options {
             data_dir: data_dir.into(),
             listen,
             durability: Durability::default(),
+            trash_retention: Some(janitor::RETENTION),
             clock: Clock::default(),
         }
     }
@@ -71,6 +76,8 @@ pub struct Server {
     address: SocketAddr,
     service: Service,
     collector: JoinHandle<()>,
+    /// Ends when it is dropped.
+    janitor: JoinSet<()>,
 }
 
 impl Server {
@@ -87,6 +94,7 @@ impl Server {
             data_dir,
             listen,
             durability,
+            trash_retention,
             clock,
         } = options;
         let bind = |source| Error::Bind {
@@ -104,6 +112,15 @@ impl Server {
             .objects
             .clone()
             .collect_garbage(opened.store.clone(), collected);
+        let mut janitor = JoinSet::new();
+        if let Some(retention) = trash_retention {
+            janitor.spawn(janitor::purge_trash(
+                opened.store.clone(),
+                clock.clone(),
+                garbage.clone(),
+                retention,
+            ));
+        }
         Ok(Self {
             data_dir,
             listener,
@@ -116,6 +133,7 @@ impl Server {
                 local: Arc::new(Local::new()),
             },
             collector: tokio::spawn(collector),
+            janitor,
         })
     }
 
@@ -165,6 +183,7 @@ impl Server {
             listener,
             service,
             collector,
+            janitor,
             ..
         } = self;
         let store = service.store.clone();
@@ -195,6 +214,7 @@ impl Server {
         if ended.await.is_err() {
             connections.shutdown().await;
         }
+        drop(janitor);
         // Ends when the last that could produce garbage is gone: uploads cut off above may
         // still be on their way through the writer.
         let _ = timeout(GRACE, collector).await;

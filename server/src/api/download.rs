@@ -8,26 +8,47 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use url::form_urlencoded;
 
 use super::{
+    Service,
     auth::Drive,
     reply::{ApiError, Result},
+    request::Parameters,
+    thumbnail,
 };
 use crate::store::{Content, Refusal};
 
-/// Trashed files as well.
 pub(super) async fn read(
     Drive(service): Drive,
     Path(id): Path<String>,
+    parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response> {
+    content(&service, &id, &parameters, &headers).await
+}
+
+/// The content of a file, of trashed ones as well; or a small picture of it.
+pub(super) async fn content(
+    service: &Service,
+    id: &str,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+) -> Result<Response> {
+    if let Some(text) = parameters.value("viewBox") {
+        return thumbnail::read(service, id, text).await;
+    }
+    let attachment = parameters
+        .value("download")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let mut object = None;
     loop {
-        let node = service.store.node(&id).await?;
+        let node = service.store.node(id).await?;
+        let disposition = attachment.then(|| disposition(node.name.as_deref().unwrap_or_default()));
         let content = node.content.ok_or(Refusal::NotAFile { id: node.id })?;
         let size = u64::try_from(content.size).unwrap_or_default();
         let etag = format!("\"{}\"", content.md5);
-        let (status, range) = match asked(&headers, &etag, size) {
+        let (status, range) = match asked(headers, &etag, size) {
             Asked::Whole => (StatusCode::OK, 0..size),
             Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
             Asked::Nothing => return Ok(not_satisfiable(size)),
@@ -35,13 +56,12 @@ pub(super) async fn read(
         let read = service.objects.read(&content.object, range.clone()).await;
         match read.map_err(|error| ApiError::internal(&error))? {
             Some(bytes) => {
-                return Ok(reply(
-                    status,
-                    &content,
-                    etag,
-                    range,
-                    Body::from_stream(bytes),
-                ));
+                let mut response = reply(status, &content, etag, range, Body::from_stream(bytes));
+                if let Some(Ok(disposition)) = disposition.map(HeaderValue::try_from) {
+                    let headers = response.headers_mut();
+                    headers.insert(header::CONTENT_DISPOSITION, disposition);
+                }
+                return Ok(response);
             }
             // Overwritten between the two looks; if not, it is lost.
             None if object.as_ref() != Some(&content.object) => object = Some(content.object),
@@ -82,6 +102,15 @@ fn reply(
         set(header::CONTENT_RANGE, range);
     }
     response
+}
+
+/// Has a browser save the content and not show it, under this name (RFC 6266).
+pub(super) fn disposition(name: &str) -> String {
+    let encoded: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    format!(
+        "attachment; filename*=UTF-8''{}",
+        encoded.replace('+', "%20")
+    )
 }
 
 fn not_satisfiable(size: u64) -> Response {

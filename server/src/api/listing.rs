@@ -10,6 +10,7 @@ use super::{
     page_token::{Asked, PageToken},
     reply::{self, ApiError, Result},
     request::Parameters,
+    view::View,
     wire::WireNode,
 };
 use crate::{
@@ -17,8 +18,12 @@ use crate::{
     store::{Order, Query, Scope, SortField, SortKey},
 };
 
-pub(super) async fn nodes(Drive(service): Drive, parameters: Parameters) -> Result<Response> {
-    list(&service, Scope::Everything, &parameters).await
+pub(super) async fn nodes(
+    Drive(service): Drive,
+    parameters: Parameters,
+    view: View,
+) -> Result<Response> {
+    list(&service, Scope::Everything, &parameters, &view).await
 }
 
 /// A file has no children; an id that is not there is an error.
@@ -26,13 +31,18 @@ pub(super) async fn children(
     Drive(service): Drive,
     Path(id): Path<String>,
     parameters: Parameters,
+    view: View,
 ) -> Result<Response> {
     service.store.node(&id).await?;
-    list(&service, Scope::Children(id), &parameters).await
+    list(&service, Scope::Children(id), &parameters, &view).await
 }
 
-pub(super) async fn trash(Drive(service): Drive, parameters: Parameters) -> Result<Response> {
-    list(&service, Scope::Trash, &parameters).await
+pub(super) async fn trash(
+    Drive(service): Drive,
+    parameters: Parameters,
+    view: View,
+) -> Result<Response> {
+    list(&service, Scope::Trash, &parameters, &view).await
 }
 
 #[derive(Serialize)]
@@ -45,7 +55,12 @@ struct WirePage<'a> {
     data: Vec<WireNode<'a>>,
 }
 
-async fn list(service: &Service, scope: Scope, parameters: &Parameters) -> Result<Response> {
+async fn list(
+    service: &Service,
+    scope: Scope,
+    parameters: &Parameters,
+    view: &View,
+) -> Result<Response> {
     let now = service.clock.now();
     let mut asked = Asked {
         within: within(&scope),
@@ -85,7 +100,7 @@ async fn list(service: &Service, scope: Scope, parameters: &Parameters) -> Resul
     let reply = WirePage {
         count: page.count,
         next_token: next.as_ref().map(PageToken::encode),
-        data: page.nodes.iter().map(WireNode::from).collect(),
+        data: view.show(service, &page.nodes).await?,
     };
     Ok(reply::json(StatusCode::OK, &reply))
 }

@@ -3,6 +3,7 @@
 mod account;
 mod auth;
 mod base;
+mod changes;
 mod children;
 mod download;
 mod linger;
@@ -10,10 +11,14 @@ mod listing;
 mod nodes;
 mod oauth;
 mod page_token;
+mod properties;
 mod reply;
 mod request;
+mod temp_link;
+mod thumbnail;
 mod trash;
 mod upload;
+mod view;
 mod wire;
 
 use std::{sync::Arc, time::Instant};
@@ -27,10 +32,13 @@ use axum::{
     response::Response,
     routing::{get, post, put},
 };
-use http::header;
+use http::{StatusCode, header};
 use tokio::sync::mpsc;
+use tower_http::compression::{CompressionLayer, Predicate, predicate::SizeAbove};
 
 use self::linger::Lingering;
+#[cfg(fuzzing)]
+pub(crate) use self::upload::read_pieces;
 pub(crate) use self::{auth::Local, base::reachable, oauth::ACCESS_SECONDS};
 use crate::{clock::Clock, content::Objects, ids, store::Store};
 
@@ -71,6 +79,13 @@ pub(crate) fn router(service: Service) -> Router {
             "/nodes/{id}",
             get(nodes::read).patch(nodes::patch).delete(nodes::purge),
         )
+        .route("/nodes/{id}/properties/{owner}", get(properties::list))
+        .route(
+            "/nodes/{id}/properties/{owner}/{key}",
+            get(properties::read)
+                .put(properties::set)
+                .delete(properties::remove),
+        )
         .route(
             "/nodes/{id}/children",
             get(listing::children).post(children::move_here),
@@ -79,6 +94,7 @@ pub(crate) fn router(service: Service) -> Router {
             "/nodes/{id}/children/{child}",
             put(children::add).delete(children::remove),
         )
+        .route("/changes", post(changes::changes))
         .route("/trash", get(listing::trash))
         .route("/trash/{id}", put(trash::trash))
         .route("/trash/{id}/restore", post(trash::restore));
@@ -92,11 +108,31 @@ pub(crate) fn router(service: Service) -> Router {
         .nest(CONTENT.trim_end_matches('/'), content)
         .route_layer(authorized)
         .route(TOKEN, post(oauth::token))
+        .route(
+            &format!("{CONTENT}templink/{{token}}"),
+            get(temp_link::read),
+        )
         .fallback(reply::unknown_operation)
         .method_not_allowed_fallback(reply::method_not_allowed)
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(is_json)))
         .layer(middleware::from_fn(observe))
         .with_state(service)
 }
+
+/// Content is sent as it is: it has a length, ranges, and mostly no air in it.
+fn is_json(
+    _: StatusCode,
+    _: http::Version,
+    headers: &http::HeaderMap,
+    _: &http::Extensions,
+) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+}
+
+/// Bytes of a reply that fits into one packet as it is.
+const SHORT: u16 = 1024;
 
 /// Gives each request its id, sees to the body that a reply leaves unread, and writes the
 /// log. Of a request's address only the path is logged: a query may hold what is nobody's

@@ -155,6 +155,21 @@ impl From<Refusal> for ApiError {
                 Self::bad_request("A folder cannot be added to itself or to a folder within it")
             }
             Refusal::Trashed => Self::bad_request("A trashed node cannot be moved"),
+            Refusal::NoSuchProperty { key } => Self::new(
+                StatusCode::NOT_FOUND,
+                format!("Property does not exist: {key}"),
+            ),
+            refusal @ Refusal::TooManyProperties => {
+                Self::bad_request(format!("Properties limit exceeded: {refusal}"))
+            }
+            Refusal::LocalIdTaken { existing } => {
+                let message = format!("localId already exists conflicting NodeId: {existing}");
+                Self::conflict("LOCAL_ID_ALREADY_EXISTS", existing, message)
+            }
+            Refusal::Changed => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "The node's eTag is not the one expected",
+            ),
         }
     }
 }
@@ -200,6 +215,8 @@ fn error_type(status: StatusCode) -> &'static str {
         403 => "AccessDeniedException",
         404 => "ResourceNotFoundException",
         409 => "ResourceConflictException",
+        412 => "PreconditionFailedException",
+        429 => "ThrottlingException",
         400..500 => "ValidationException",
         _ => "InternalServerException",
     }

@@ -1,6 +1,6 @@
 //! Parts of requests: queries, JSON bodies, fields.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{body::Body, extract::FromRequestParts, http::request::Parts};
 use http::StatusCode;
@@ -66,6 +66,10 @@ pub(super) struct NodeFields {
     #[serde(deserialize_with = "given")]
     pub(super) description: Option<Option<String>>,
     pub(super) content_properties: Option<Value>,
+    /// By owner and key.
+    pub(super) properties: Option<BTreeMap<String, BTreeMap<String, String>>>,
+    pub(super) local_id: Option<String>,
+    pub(super) e_tag_request: Option<String>,
 }
 
 impl NodeFields {
@@ -89,6 +93,9 @@ impl NodeFields {
         for label in labels {
             longest("labels", label, LONGEST_LABEL)?;
         }
+        if let Some(local_id) = &self.local_id {
+            longest("localId", local_id, LONGEST_LOCAL_ID)?;
+        }
         match &self.description {
             Some(Some(description)) => longest("description", description, LONGEST_DESCRIPTION),
             _ => Ok(()),
@@ -104,6 +111,12 @@ impl NodeFields {
 }
 
 pub(super) fn parse<T: for<'a> Deserialize<'a>>(text: &[u8]) -> Result<T> {
+    // A list of a struct's values in order would do for serde as well.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::bad_request(
+            "Cannot parse request: no JSON object",
+        ));
+    }
     serde_json::from_slice(text)
         .map_err(|error| ApiError::bad_request(format!("Cannot parse request: {error}")))
 }
@@ -136,3 +149,5 @@ const MOST_LABELS: usize = 10;
 const LONGEST_LABEL: usize = 256;
 /// Characters.
 const LONGEST_DESCRIPTION: usize = 500;
+/// Characters.
+const LONGEST_LOCAL_ID: usize = 100;

@@ -1,8 +1,11 @@
 //! Nodes as JSON.
 
+use std::collections::BTreeMap;
+
 use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::reply::json;
 use crate::{clock::iso8601, ids, store::Node};
@@ -11,7 +14,7 @@ use crate::{clock::iso8601, ids, store::Node};
 #[serde(rename_all = "camelCase")]
 pub(super) struct WireNode<'a> {
     e_tag_response: String,
-    id: &'a str,
+    pub(super) id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     kind: &'static str,
@@ -32,6 +35,13 @@ pub(super) struct WireNode<'a> {
     exclusively_trashed: bool,
     #[serde(skip_serializing_if = "is_false")]
     recursively_trashed: bool,
+    /// By owner and key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) properties: Option<BTreeMap<String, BTreeMap<String, String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) temp_link: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) assets: Option<Vec<Self>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_properties: Option<WireContent<'a>>,
 }
@@ -45,6 +55,10 @@ struct WireContent<'a> {
     content_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     extension: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<Value>,
 }
 
 impl<'a> From<&'a Node> for WireNode<'a> {
@@ -67,12 +81,20 @@ impl<'a> From<&'a Node> for WireNode<'a> {
             is_root: node.is_root(),
             exclusively_trashed: node.exclusively_trashed,
             recursively_trashed: node.recursively_trashed,
+            properties: None,
+            temp_link: None,
+            assets: None,
             content_properties: node.content.as_ref().map(|content| WireContent {
                 version: content.version,
                 size: content.size,
                 md5: &content.md5,
                 content_type: &content.content_type,
                 extension: content.extension.as_deref(),
+                content_date: content.date.map(iso8601),
+                image: content
+                    .image
+                    .as_deref()
+                    .and_then(|image| serde_json::from_str(image).ok()),
             }),
         }
     }

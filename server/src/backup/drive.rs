@@ -15,7 +15,7 @@ use crate::{
     Error,
     content::{self, Hold},
     data_dir::{Paths, blocking, storage},
-    store::{Reading, Use, UsedObject},
+    store::{Mending, Reading, Use, UsedObject},
 };
 
 /// From where to where.
@@ -85,6 +85,14 @@ pub(super) async fn copy(
         .close()
         .await
         .map_err(|error| storage(source, error))?;
+    if version >= WITH_HISTORY {
+        let renewed = async {
+            let mut copy = Mending::open(&ends.partial.database).await?;
+            copy.renew_history().await?;
+            copy.close().await
+        };
+        renewed.await.map_err(|error| storage(partial, error))?;
+    }
     let opened = Reading::open(&ends.partial.database, Use::Alone).await;
     let (mut copy, _) = opened.map_err(|error| unopened(partial, error))?;
     pass(&mut copy, &ends, Pass::Final, summary, progress).await?;
@@ -282,6 +290,9 @@ fn settle(partial: &Paths) -> io::Result<()> {
         None => Ok(()),
     }
 }
+
+/// The schema version from which on a drive has a history of changes.
+const WITH_HISTORY: i64 = 2;
 
 /// Contents of one hop to another thread.
 const BATCH: usize = 50;

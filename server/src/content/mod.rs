@@ -98,6 +98,15 @@ impl Objects {
         }))
     }
 
+    /// An object as a file open for reading.
+    pub(crate) async fn file(&self, object: &str) -> io::Result<File> {
+        let found = self.store.get(&location(object)).await;
+        match found.map_err(io::Error::other)?.payload {
+            GetResultPayload::File(file, _) => Ok(file),
+            GetResultPayload::Stream(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// `None`: the server stops, or there is no telling.
     async fn leave_to_delete(&self, garbage: &mpsc::UnboundedReceiver<String>) -> Option<Leave> {
         loop {

@@ -164,6 +164,11 @@ impl Stored {
         &self.md5
     }
 
+    /// The object as a file open for reading. Blocking.
+    pub(crate) fn open(&self) -> io::Result<File> {
+        File::open(&self.name.path)
+    }
+
     /// Keeps or removes the object, now that the metadata's transaction is decided.
     /// Blocking.
     pub(crate) fn settle(mut self, fate: Fate) {

@@ -47,6 +47,10 @@ pub enum Problem {
     WrongTrashFlags,
     /// The number of nodes kept for a folder is not that of its nodes.
     WrongCount,
+    /// How much there is, as kept for each category, is not what the files add up to.
+    WrongUsage,
+    /// A node that is not among the changes.
+    MissingChange,
     /// A file without size, digest, type or version.
     IncompleteFile,
     /// An object that a node uses is on the list of those to be deleted.
@@ -76,7 +80,12 @@ impl Problem {
     pub fn is_repairable(self) -> bool {
         matches!(
             self,
-            Self::WrongLiveFlag | Self::WrongCount | Self::UsedGarbage | Self::UnusedContent
+            Self::WrongLiveFlag
+                | Self::WrongCount
+                | Self::WrongUsage
+                | Self::MissingChange
+                | Self::UsedGarbage
+                | Self::UnusedContent
         )
     }
 
@@ -105,6 +114,8 @@ impl Problem {
                 "put the node into the trash and restore it",
             ),
             Self::WrongCount => ("wrong-count", REPAIR),
+            Self::WrongUsage => ("wrong-usage", REPAIR),
+            Self::MissingChange => ("missing-change", REPAIR),
             Self::IncompleteFile => ("incomplete-file", "upload the file's content again"),
             Self::UsedGarbage => (
                 "used-garbage",

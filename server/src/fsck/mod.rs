@@ -89,7 +89,7 @@ pub async fn fsck(
         // A database too damaged to be read on is a finding; its contents are not looked for.
         match metadata {
             Ok(()) => check.contents().await?,
-            Err(error) => check.unreadable(&error).await?,
+            Err(error) => check.unreadable(&error),
         }
         check.close().await?;
     }
@@ -195,7 +195,7 @@ impl<'a, F: FnMut(FsckEvent<'_>)> Check<'a, F> {
         reporter.tell_all(then.cycles()).await
     }
 
-    async fn unreadable(&mut self, error: &sqlx::Error) -> Result<(), Error> {
+    fn unreadable(&mut self, error: &sqlx::Error) {
         let finding = Finding {
             problem: Problem::DamagedDatabase,
             account: self.account.clone(),
@@ -205,7 +205,6 @@ impl<'a, F: FnMut(FsckEvent<'_>)> Check<'a, F> {
             repaired: false,
         };
         self.found(&finding);
-        Ok(())
     }
 
     fn found(&mut self, finding: &Finding) {
@@ -280,7 +279,10 @@ impl<F: FnMut(FsckEvent<'_>)> Reporter<'_, F> {
         };
         match (suspect.problem, &suspect.node) {
             (Problem::WrongLiveFlag, Some(node)) => mending.live_flag(node).await.is_ok(),
+            (Problem::MissingChange, Some(node)) => mending.change(node).await.is_ok(),
             (Problem::UsedGarbage, Some(node)) => mending.keep_object(node).await.is_ok(),
+            // Twice is no harm: there are five categories at most.
+            (Problem::WrongUsage, _) => mending.usage().await.is_ok(),
             // All at once, with the first.
             (Problem::WrongCount, _) if !*self.recounted => {
                 *self.recounted = mending.counts().await.is_ok();

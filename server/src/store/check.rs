@@ -1,6 +1,8 @@
 //! Whether the metadata agree with themselves: what to look for, in SQL, and what can be put
 //! right.
 
+use std::path::Path;
+
 use futures::{Stream, TryStreamExt, future};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -85,6 +87,22 @@ const CHECKS: &[(Problem, &str)] = &[
         Problem::UsedGarbage,
         "SELECT n.id, 'its object ' || g.object || ' is about to be deleted'
          FROM garbage g JOIN nodes n ON n.object = g.object",
+    ),
+    (
+        Problem::MissingChange,
+        "SELECT id, 'readers of the changes do not hear of it' FROM nodes
+         WHERE id NOT IN (SELECT node FROM changes)",
+    ),
+    (
+        Problem::WrongUsage,
+        "WITH added (category, bytes, count) AS (
+             SELECT category, SUM(size), COUNT(*) FROM nodes WHERE object IS NOT NULL GROUP BY category
+         )
+         SELECT NULL, 'there are ' || COALESCE(a.count, 0) || ' files of ' || COALESCE(a.bytes, 0)
+                    || ' bytes of the category ' || COALESCE(u.category, a.category) || ', and '
+                    || COALESCE(u.count, 0) || ' of ' || COALESCE(u.bytes, 0) || ' are said to be'
+         FROM usage u FULL JOIN added a ON a.category = u.category
+         WHERE COALESCE(u.count, 0) <> COALESCE(a.count, 0) OR COALESCE(u.bytes, 0) <> COALESCE(a.bytes, 0)",
     ),
     (
         Problem::WrongCount,
@@ -216,7 +234,8 @@ impl Reading {
     pub(crate) async fn path(&mut self, node: &str) -> Result<Option<String>, sqlx::Error> {
         let mut path = String::new();
         let mut id = node.to_owned();
-        for _ in 0..DEEPEST {
+        let mut met = Vec::new();
+        while met.len() < DEEPEST && !met.contains(&id) {
             let row = sqlx::query(
                 "SELECT is_root, COALESCE(name, '') AS name,
                         (SELECT e.parent FROM edges e WHERE e.child = n.id ORDER BY e.seq LIMIT 1) AS parent
@@ -236,7 +255,7 @@ impl Reading {
             }
             path = format!("/{}{path}", row.try_get::<&str, _>("name")?);
             match row.try_get("parent")? {
-                Some(parent) => id = parent,
+                Some(parent) => met.push(std::mem::replace(&mut id, parent)),
                 None => break,
             }
         }
@@ -270,7 +289,7 @@ pub(crate) struct Mending {
 }
 
 impl Mending {
-    pub(crate) async fn open(file: &std::path::Path) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn open(file: &Path) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .busy_timeout(BUSY)
@@ -310,6 +329,37 @@ impl Mending {
         transaction.commit().await
     }
 
+    /// Adds up anew how much there is.
+    pub(crate) async fn usage(&mut self) -> Result<(), sqlx::Error> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::raw_sql(
+            "DELETE FROM usage;
+             INSERT INTO usage (category, bytes, count)
+                 SELECT category, SUM(size), COUNT(*) FROM nodes WHERE object IS NOT NULL GROUP BY category",
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await
+    }
+
+    /// Lets readers of the changes hear of the node.
+    pub(crate) async fn change(&mut self, node: &str) -> Result<(), sqlx::Error> {
+        sqlx::query("INSERT OR IGNORE INTO changes (node) VALUES (?1)")
+            .bind(node)
+            .execute(&mut self.connection)
+            .await
+            .map(drop)
+    }
+
+    /// Makes checkpoints of the drive this was copied from mean nothing here: what changes from
+    /// now on is not what changes there.
+    pub(crate) async fn renew_history(&mut self) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE drive SET history = randomblob(4)")
+            .execute(&mut self.connection)
+            .await
+            .map(drop)
+    }
+
     /// Takes what the node uses off the list of what is to be deleted.
     pub(crate) async fn keep_object(&mut self, node: &str) -> Result<(), sqlx::Error> {
         sqlx::query("DELETE FROM garbage WHERE object = (SELECT object FROM nodes WHERE id = ?1)")
@@ -324,6 +374,5 @@ impl Mending {
     }
 }
 
-/// Folders above a node that a path is made of, at most: one that lies in itself would have
-/// no end.
+/// Folders above a node that a path is made of, at most.
 const DEEPEST: usize = 256;

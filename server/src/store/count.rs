@@ -136,6 +136,8 @@ mod tests {
                 parents: parents.iter().map(|id| (*id).clone()).collect(),
                 labels: Vec::new(),
                 description: None,
+                properties: std::collections::BTreeMap::new(),
+                local_id: None,
                 created_by: "test".into(),
                 now: 0,
                 file: None,

@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::{
-    Failure, Kind, Mutation, Node, Refusal, Status, Store,
+    Failure, Kind, Mutation, Node, Refusal, Status, Store, changes,
     node::{get, get_changeable, root_id, touch},
 };
 use crate::names;
@@ -191,6 +191,10 @@ pub(super) async fn set_parents(
             .bind(&node.id)
             .execute(&mut *connection)
             .await?;
+    }
+    // Of what moved, both folders are told of among the changes.
+    for parent in added.iter().chain(&removed) {
+        changes::mark(connection, parent).await?;
     }
     Ok(!added.is_empty() || !removed.is_empty())
 }

@@ -42,4 +42,15 @@ pub(crate) enum Refusal {
     NotInFolder { child: String, parent: String },
     #[error("a trashed node cannot be moved")]
     Trashed,
+    #[error("there is no property {key}")]
+    NoSuchProperty { key: String },
+    #[error(
+        "a node can have {} properties of one owner at most",
+        super::properties::MOST
+    )]
+    TooManyProperties,
+    #[error("the local id belongs to {existing}")]
+    LocalIdTaken { existing: String },
+    #[error("the node is not in the state that the change was made for")]
+    Changed,
 }

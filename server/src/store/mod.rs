@@ -5,12 +5,16 @@
 //! one wait for the disk serves all that were waiting ([`writer`]). Nothing is remembered in
 //! memory, since other processes may change the same database at any moment.
 
+mod changes;
 mod check;
 mod count;
 mod create;
 mod edges;
 mod error;
+mod links;
 mod node;
+mod properties;
+mod purge;
 mod query;
 mod reading;
 mod schema;
@@ -32,7 +36,10 @@ pub(crate) use self::{
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
     error::{Failure, Refusal},
+    links::IssueLinks,
     node::{Content, Kind, Node, Status},
+    properties::{ChangeProperties, PropertyChange},
+    purge::PurgeTrash,
     query::{Cursor, Order, Query, Scope, SortField, SortKey},
     reading::{Reading, Use, UsedObject},
     schema::{NewerSchema, SUPPORTED as SCHEMA},

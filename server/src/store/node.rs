@@ -57,7 +57,7 @@ impl Status {
 pub(crate) struct Node {
     pub(crate) id: String,
     pub(crate) kind: Kind,
-    /// `None`: the root.
+    /// `None`: the root, or a purged node.
     pub(crate) name: Option<String>,
     pub(crate) status: Status,
     pub(crate) exclusively_trashed: bool,
@@ -69,7 +69,7 @@ pub(crate) struct Node {
     pub(crate) description: Option<String>,
     pub(crate) labels: Vec<String>,
     pub(crate) parents: Vec<String>,
-    /// `None`: a folder.
+    /// `None`: a folder, or a purged node.
     pub(crate) content: Option<Content>,
 }
 
@@ -86,18 +86,22 @@ pub(crate) struct Content {
     pub(crate) md5: String,
     pub(crate) content_type: String,
     pub(crate) extension: Option<String>,
+    /// What a picture's file says of it: a JSON object in the service's shape.
+    pub(crate) image: Option<String>,
+    /// When the picture was taken, in milliseconds since 1970.
+    pub(crate) date: Option<i64>,
 }
 
 impl Node {
     pub(crate) fn is_root(&self) -> bool {
-        self.name.is_none()
+        self.name.is_none() && self.status != Status::Purged
     }
 }
 
 /// What a query selects so that a [`Node`] can be made of its rows: of a table `n`.
 pub(super) const COLUMNS: &str = "n.id, n.kind, n.name, n.status, n.exclusively_trashed, n.recursively_trashed, \
      n.version, n.created, n.modified, n.created_by, n.description, n.labels, \
-     n.object, n.content_version, n.size, n.md5, n.content_type, n.extension, \
+     n.object, n.content_version, n.size, n.md5, n.content_type, n.extension, n.image, n.content_date, \
      (SELECT group_concat(p.parent, ' ') FROM edges p WHERE p.child = n.id) AS parents";
 
 /// What the service's own first node says of its maker.
@@ -115,6 +119,8 @@ impl FromRow<'_, SqliteRow> for Node {
                 md5: row.try_get("md5")?,
                 content_type: row.try_get("content_type")?,
                 extension: row.try_get("extension")?,
+                image: row.try_get("image")?,
+                date: row.try_get("content_date")?,
             }),
         };
         let parents: Option<String> = row.try_get("parents")?;
@@ -141,7 +147,7 @@ impl FromRow<'_, SqliteRow> for Node {
     }
 }
 
-fn known<T>(
+pub(super) fn known<T>(
     row: &SqliteRow,
     column: &str,
     parse: impl FnOnce(&str) -> Option<T>,

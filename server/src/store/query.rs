@@ -56,6 +56,7 @@ pub(crate) enum SortField {
     Modified,
     Size,
     ContentType,
+    ContentDate,
     Extension,
 }
 
@@ -107,6 +108,7 @@ impl SortField {
             "modifiedDate" => Self::Modified,
             "contentProperties.size" => Self::Size,
             "contentProperties.contentType" => Self::ContentType,
+            "contentProperties.contentDate" => Self::ContentDate,
             "contentProperties.extension" => Self::Extension,
             _ => return None,
         })
@@ -123,13 +125,17 @@ impl SortField {
             Self::Created => "n.created",
             Self::Modified => "n.modified",
             Self::Size => "COALESCE(n.size, -1)",
+            Self::ContentDate => "COALESCE(n.content_date, -99999999999999999)",
             Self::ContentType => "COALESCE(n.content_type, '')",
             Self::Extension => "COALESCE(n.extension, '')",
         }
     }
 
     const fn is_number(self) -> bool {
-        matches!(self, Self::Created | Self::Modified | Self::Size)
+        matches!(
+            self,
+            Self::Created | Self::Modified | Self::Size | Self::ContentDate
+        )
     }
 }
 
@@ -177,19 +183,7 @@ impl Store {
 
     /// What is stored; categories without a file are missing.
     pub(crate) async fn usage(&self) -> Result<Vec<Category>, Failure> {
-        let query = sqlx::query_as(
-            "SELECT CASE
-                        WHEN content_type LIKE 'image/%' THEN 'photo'
-                        WHEN content_type LIKE 'video/%' THEN 'video'
-                        WHEN content_type LIKE 'text/%' OR content_type LIKE 'application/pdf%'
-                            OR content_type LIKE 'application/rtf%' OR content_type LIKE 'application/msword%'
-                            OR content_type LIKE 'application/vnd.ms-%'
-                            OR content_type LIKE 'application/vnd.openxmlformats-officedocument.%' THEN 'doc'
-                        ELSE 'other'
-                    END AS category,
-                    SUM(size), COUNT(*)
-             FROM nodes WHERE object IS NOT NULL GROUP BY category",
-        );
+        let query = sqlx::query_as("SELECT category, bytes, count FROM usage WHERE count > 0");
         let rows: Vec<(String, i64, i64)> = query.fetch_all(&self.readers).await?;
         let categories =
             rows.into_iter()
@@ -351,6 +345,7 @@ fn push_term(sql: &mut QueryBuilder<Sqlite>, term: &Term) {
         Term::Number(field, Range { low, high }) => {
             let column = match field {
                 NumberField::Size => "n.size",
+                NumberField::ContentDate => "n.content_date",
                 NumberField::Created => "n.created",
                 NumberField::Modified => "n.modified",
             };

@@ -11,6 +11,7 @@ use crate::ids;
 /// were ever released do not change.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_nodes.sql"),
+    include_str!("../../migrations/0002_changes.sql"),
     include_str!("../../migrations/0004_counts.sql"),
 ];
 

@@ -25,8 +25,9 @@ impl Mutation for Trash {
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Node, Failure> {
         let node = get_changeable(connection, &self.id).await?;
         if !node.exclusively_trashed {
-            sqlx::query("UPDATE nodes SET status = 'TRASH', exclusively_trashed = 1 WHERE id = ?1")
+            sqlx::query("UPDATE nodes SET status = 'TRASH', exclusively_trashed = 1, trashed = ?2 WHERE id = ?1")
                 .bind(&self.id)
+                .bind(self.now)
                 .execute(&mut *connection)
                 .await?;
             touch(connection, &self.id, self.now).await?;
@@ -83,7 +84,9 @@ async fn check_parents(connection: &mut SqliteConnection, node: &Node) -> Result
 
 async fn restore(connection: &mut SqliteConnection, id: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE nodes SET status = 'AVAILABLE', exclusively_trashed = 0, recursively_trashed = 0 WHERE id = ?1",
+        "UPDATE nodes
+         SET status = 'AVAILABLE', exclusively_trashed = 0, recursively_trashed = 0, trashed = NULL
+         WHERE id = ?1",
     )
     .bind(id)
     .execute(&mut *connection)

@@ -1,13 +1,16 @@
 //! Changes of a node itself: its metadata, its content.
 
+use std::collections::BTreeMap;
+
 use sqlx::SqliteConnection;
 use tokio::sync::mpsc;
 
 use super::{
     Failure, Fate, Mutation, Node, Refusal, edges,
     node::{get, get_changeable, touch},
+    properties,
 };
-use crate::{content::Stored, media, names};
+use crate::{content::Stored, ids, media, names, picture::Details};
 
 /// Changes the given fields and leaves the others.
 #[derive(Default)]
@@ -20,6 +23,10 @@ pub(crate) struct Patch {
     pub(crate) description: Option<Option<String>>,
     /// All parents, in place of those there are.
     pub(crate) parents: Option<Vec<String>>,
+    /// Properties to set, and whose they are.
+    pub(crate) properties: Option<(String, BTreeMap<String, String>)>,
+    /// The ETag that the node must have.
+    pub(crate) expected: Option<String>,
     pub(crate) now: i64,
 }
 
@@ -29,6 +36,8 @@ pub(crate) struct Overwrite {
     pub(crate) stored: Stored,
     /// What the client says of the content.
     pub(crate) declared_type: Option<String>,
+    /// What the content says of itself, if it is a picture.
+    pub(crate) details: Option<Details>,
     pub(crate) now: i64,
     /// Where objects go that are needed no more.
     pub(crate) garbage: mpsc::UnboundedSender<String>,
@@ -46,6 +55,14 @@ impl Mutation for Patch {
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<Node, Failure> {
         let node = get_changeable(connection, &self.id).await?;
+        let etag = ids::etag(&node.id, node.version);
+        if self
+            .expected
+            .as_ref()
+            .is_some_and(|expected| *expected != etag)
+        {
+            return Err(Refusal::Changed.into());
+        }
         if let Some(name) = &self.name {
             rename(connection, &node, name).await?;
         }
@@ -67,6 +84,9 @@ impl Mutation for Patch {
             let renamed = get(connection, &self.id).await?;
             edges::set_parents(connection, &renamed, parents.clone()).await?;
         }
+        if let Some((owner, changed)) = &self.properties {
+            properties::set(connection, &self.id, owner, changed).await?;
+        }
         touch(connection, &self.id, self.now).await?;
         get(connection, &self.id).await
     }
@@ -84,7 +104,7 @@ impl Mutation for Overwrite {
             media::content_type(self.declared_type.as_deref(), old.extension.as_deref());
         sqlx::query(
             "UPDATE nodes SET object = ?2, content_version = content_version + 1, size = ?3, md5 = ?4,
-                              content_type = ?5
+                              content_type = ?5, image = ?6, content_date = ?7
              WHERE id = ?1",
         )
         .bind(&self.id)
@@ -92,6 +112,8 @@ impl Mutation for Overwrite {
         .bind(self.stored.size())
         .bind(self.stored.md5())
         .bind(content_type)
+        .bind(self.details.as_ref().map(|details| &details.image))
+        .bind(self.details.as_ref().and_then(|details| details.taken))
         .execute(&mut *connection)
         .await?;
         sqlx::query("INSERT INTO garbage (object) VALUES (?1)")

@@ -89,7 +89,7 @@ async fn damaged_metadata_are_found() {
         (
             "UPDATE edges SET parent = (SELECT id FROM nodes WHERE name = 'B') WHERE folded = 'a'",
             &[Problem::Unreachable, Problem::WrongCount, Problem::Cycle],
-            None,
+            Some("?/B/A"),
         ),
         (
             "UPDATE edges SET parent = (SELECT id FROM nodes WHERE name = 'other') WHERE folded = 'b'",
@@ -129,7 +129,17 @@ async fn damaged_metadata_are_found() {
         (
             "UPDATE counts SET nodes = nodes + 1 WHERE folder <> '' AND kind = 'FILE'",
             &[Problem::WrongCount],
+            Some("/A"),
+        ),
+        (
+            "UPDATE usage SET bytes = bytes + 1",
+            &[Problem::WrongUsage],
             None,
+        ),
+        (
+            "DELETE FROM changes WHERE node = (SELECT id FROM nodes WHERE name = 'other')",
+            &[Problem::MissingChange],
+            Some("/A/other"),
         ),
         (
             "DELETE FROM counts WHERE folder = '' AND kind = 'FILE'",
@@ -150,14 +160,14 @@ async fn damaged_metadata_are_found() {
         ),
         (
             "PRAGMA writable_schema = ON;
-             UPDATE sqlite_schema SET sql = replace(sql, '(name)', '(id)') WHERE name = 'nodes_name'",
+             UPDATE sqlite_schema SET sql = replace(sql, '(md5)', '(id)') WHERE name = 'nodes_md5'",
             &[Problem::DamagedDatabase],
             None,
         ),
         (
             "INSERT INTO edges (parent, child, folded, live)
                  SELECT 'nowhere', id, 'other', 1 FROM nodes WHERE name = 'other'",
-            &[Problem::DanglingReference, Problem::WrongCount],
+            &[Problem::DanglingReference],
             Some("/A/other"),
         ),
     ] {
@@ -277,6 +287,8 @@ async fn repair_mends_flags_and_numbers_and_drops_nothing() {
     execute(
         dir.path(),
         "UPDATE edges SET live = 0 WHERE folded = 'other';
+         UPDATE usage SET count = 7;
+         DELETE FROM changes;
          UPDATE counts SET nodes = 77 WHERE kind = 'FOLDER';
          INSERT INTO garbage SELECT object FROM nodes WHERE name = 'other'",
     )

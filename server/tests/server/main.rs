@@ -4,9 +4,12 @@
 
 mod auth;
 mod backup;
+mod changes;
 mod common;
 mod content;
 mod data_dir;
+mod extras;
 mod fsck;
 mod listing;
 mod nodes;
+mod races;
