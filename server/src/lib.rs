@@ -20,8 +20,8 @@
 //!
 //! # Promises
 //!
-//! - What was acknowledged is on the disk: content first, then the metadata that refers to
-//!   it. A server killed at any point leaves no node without its whole content.
+//! - What was acknowledged is on the disk, unless [`Durability`] says otherwise: content
+//!   first, then the metadata that refers to it. A server killed at any point leaves no node without its whole content.
 //! - What it leaves besides, content that no node refers to, the next start removes.
 //! - Any number of servers, in one process or in many, may work on one directory at the
 //!   same time. None holds anything in memory that another could change.
@@ -40,14 +40,20 @@
 
 mod accounts;
 mod api;
+mod backup;
 mod client_config;
 mod clock;
 mod connection;
 mod content;
 mod data_dir;
+mod durability;
 mod error;
 pub mod fault;
 mod filter;
+mod fsck;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 mod janitor;
 mod limits;
@@ -62,8 +68,11 @@ mod tls;
 
 pub use self::{
     accounts::{Accounts, ClientSecret, Program, User},
+    backup::{BackupSummary, backup},
+    durability::Durability,
     error::Error,
     fault::{FaultRule, Faults, InvalidFault},
+    fsck::{Finding, FsckEvent, FsckOptions, FsckSummary, Problem, fsck},
     limits::Limits,
     server::{Options, Server},
 };

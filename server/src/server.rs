@@ -25,6 +25,7 @@ use crate::{
     client_config,
     clock::Clock,
     connection::{Shared, answer},
+    durability::Durability,
     fault::{self, Faults, InvalidFault},
     ids, janitor, tls,
 };
@@ -37,6 +38,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// When acknowledged changes are on the disk.
+    pub durability: Durability,
     /// How long a node stays in the trash before it is purged: 30 days, as at the service,
     /// if nothing else is said. `None`: for ever.
     pub trash_retention: Option<Duration>,
@@ -60,6 +63,7 @@ impl Options {
         Self {
             data_dir: data_dir.into(),
             listen,
+            durability: Durability::default(),
             trash_retention: Some(janitor::RETENTION),
             tls: None,
             public_url: None,
@@ -139,6 +143,7 @@ impl Server {
         let Options {
             data_dir,
             listen,
+            durability,
             trash_retention,
             tls,
             public_url,
@@ -167,7 +172,7 @@ impl Server {
             // Each was checked when it was given.
             let _ = faults.add(&rule);
         }
-        let drives = Drives::open(&data_dir, clock.clone(), trash_retention).await?;
+        let drives = Drives::open(&data_dir, clock.clone(), durability, trash_retention).await?;
         Ok(Self {
             data_dir,
             listener,

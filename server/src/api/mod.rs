@@ -42,6 +42,8 @@ use http::{StatusCode, header};
 use tokio::sync::mpsc;
 use tower_http::compression::{CompressionLayer, Predicate, predicate::SizeAbove};
 
+#[cfg(fuzzing)]
+pub(crate) use self::upload::read_pieces;
 pub(crate) use self::{
     auth::Local,
     base::{Listening, LocalAddress, Peer},

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{path, remove};
-use crate::ids;
+use crate::{durability::Disk, ids};
 
 /// One server's folder below `staging`. Beside it lies a file `NAME.lock` on which the
 /// server holds an exclusive `flock` for life; the system gives that up with the process,
@@ -18,6 +18,7 @@ use crate::ids;
 /// Dropping it removes both.
 pub(crate) struct Staging {
     content: PathBuf,
+    disk: Disk,
     folder: PathBuf,
     lock_path: PathBuf,
     _lock: File,
@@ -31,7 +32,7 @@ pub(crate) struct Debris {
 
 impl Staging {
     /// A new folder for a new server. Blocking.
-    pub(crate) fn create(staging: &Path, content: &Path) -> io::Result<Self> {
+    pub(crate) fn create(staging: &Path, content: &Path, disk: Disk) -> io::Result<Self> {
         loop {
             let name = ids::object();
             let lock_path = staging.join(format!("{name}.lock"));
@@ -53,6 +54,7 @@ impl Staging {
             DirBuilder::new().mode(0o700).create(&folder)?;
             return Ok(Self {
                 content: content.to_owned(),
+                disk,
                 folder,
                 lock_path,
                 _lock: lock,
@@ -60,8 +62,17 @@ impl Staging {
         }
     }
 
+    pub(super) fn content(&self) -> &Path {
+        &self.content
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// What an upload's end waits for.
+    pub(super) fn disk(&self) -> Disk {
+        self.disk
     }
 
     /// Where the object is once it is whole.

@@ -206,7 +206,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("db");
         std::fs::write(&file, "").unwrap();
-        let store = Store::open(&file, 0).await.unwrap();
+        let store = Store::open(&file, 0, crate::durability::Durability::Full)
+            .await
+            .unwrap();
         let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.into_string()));
         let rows = sqlx::raw_sql(sql).fetch_all(&store.readers).await.unwrap();
         // Not those of subqueries, which look at one node.

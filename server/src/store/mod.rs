@@ -8,7 +8,9 @@
 mod accounts;
 mod browse;
 mod changes;
+mod check;
 mod clients;
+mod count;
 mod create;
 mod edges;
 mod error;
@@ -20,6 +22,7 @@ mod programs;
 mod properties;
 mod purge;
 mod query;
+mod reading;
 mod schema;
 mod sessions;
 mod trash;
@@ -36,6 +39,7 @@ use sqlx::{
 pub(crate) use self::{
     accounts::{Account, AddUser, RemoveUser, SetPassword},
     browse::{FolderPage, FolderPlace, Step, TrashCursor, TrashItem, TrashPage},
+    check::{Mending, Suspect},
     clients::{AddClient, Client},
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
@@ -47,6 +51,7 @@ pub(crate) use self::{
     properties::{ChangeProperties, PropertyChange},
     purge::PurgeTrash,
     query::{Category, Cursor, Order, Query, Scope, SortField, SortKey},
+    reading::{Reading, Use, UsedObject},
     schema::{NewerSchema, SUPPORTED as SCHEMA},
     sessions::{EndSession, NewSession},
     trash::{Restore, Trash},
@@ -54,6 +59,7 @@ pub(crate) use self::{
     writer::{Fate, Mutation},
 };
 use self::{figures::OpenedFile, writer::Writer};
+use crate::durability::Durability;
 
 /// The metadata of one data directory, open. Cheap to clone.
 #[derive(Clone)]
@@ -69,13 +75,20 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError::Newer`]: nothing was changed.
-    pub(crate) async fn open(file: &Path, now: i64) -> Result<Self, OpenError> {
+    pub(crate) async fn open(
+        file: &Path,
+        now: i64,
+        durability: Durability,
+    ) -> Result<Self, OpenError> {
         schema::check(file).await?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
-            // An answer is a promise: what it says must be on the disk.
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(match durability {
+                Durability::Full => SqliteSynchronous::Full,
+                // Waits before the log goes into the database, and so keeps that sound.
+                Durability::Relaxed => SqliteSynchronous::Normal,
+            })
             .busy_timeout(BUSY)
             .foreign_keys(true)
             .disable_statement_logging();
@@ -92,7 +105,7 @@ impl Store {
         })
     }
 
-    /// Runs a mutation; when this returns `Ok`, it is on the disk. A mutation once handed
+    /// Runs a mutation; when this returns `Ok`, it is as durable as was promised. A mutation once handed
     /// over runs to its end even if this future is dropped.
     pub(crate) async fn write<M: Mutation>(&self, mutation: M) -> Result<M::Output, Failure> {
         self.writer.run(mutation).await
@@ -125,3 +138,34 @@ const BUSY: Duration = Duration::from_secs(30);
 /// Reads at once. They are short and the disk's cache answers most: more connections than
 /// this would only cost their threads.
 const READERS: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use sqlx::SqliteConnection;
+
+    use super::*;
+
+    /// Reads how far a commit waits for the disk.
+    struct Synchronous;
+
+    impl Mutation for Synchronous {
+        type Output = i64;
+
+        async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<i64, Failure> {
+            let query = sqlx::query_scalar("PRAGMA synchronous");
+            Ok(query.fetch_one(connection).await?)
+        }
+    }
+
+    #[tokio::test]
+    async fn commits_wait_for_the_disk_unless_durability_is_relaxed() {
+        for (durability, expected) in [(Durability::Full, 2), (Durability::Relaxed, 1)] {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("db");
+            std::fs::write(&file, "").unwrap();
+            let store = Store::open(&file, 0, durability).await.unwrap();
+            assert_eq!(store.write(Synchronous).await.unwrap(), expected);
+            store.close().await;
+        }
+    }
+}

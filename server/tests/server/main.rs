@@ -4,6 +4,7 @@
 
 mod accounts;
 mod auth;
+mod backup;
 mod changes;
 mod common;
 mod connections;
@@ -11,8 +12,10 @@ mod content;
 mod data_dir;
 mod extras;
 mod faults;
+mod fsck;
 mod listing;
 mod nodes;
 mod oauth;
+mod races;
 mod watch;
 mod web;

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     data_dir::DataDir,
+    durability::Durability,
     fault::{Effect, Remembered},
 };
 
@@ -47,7 +48,7 @@ impl OtherAccount {
                 .await
                 .unwrap_or_else(|panic| Err(panic.into()))
                 .map_err(|error| ApiError::internal(&error))?;
-            let opened = DataDir::open(dir.path(), own.clock.now())
+            let opened = DataDir::open(dir.path(), own.clock.now(), Durability::Relaxed)
                 .await
                 .map_err(|error| ApiError::internal(&error))?;
             let (garbage, collected) = mpsc::unbounded_channel();
