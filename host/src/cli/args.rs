@@ -143,13 +143,101 @@ pub(super) struct Cat {
 }
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Serve {
+    #[command(subcommand)]
+    pub(super) command: Option<ServeCommand>,
+    #[command(flatten)]
+    pub(super) options: ServeOptions,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ServeCommand {
+    /// Say who may sign in to a server; the server may be running
+    ///
+    /// Each user has a drive of their own. The first that is added gets the one that the
+    /// folder has already.
+    User(ServeUser),
+    /// Say which programs may ask users for leave; the server may be running
+    Client(ServeClient),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeUser {
+    #[command(subcommand)]
+    pub(super) command: UserCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum UserCommand {
+    /// Add a user; asks for a password, or reads a line from standard input
+    Add(NamedUser),
+    /// List the users and where their drives are
+    List(ServedData),
+    /// Change a user's password; they have to sign in again
+    Passwd(NamedUser),
+    /// Remove a user with all tokens; what is in their drive stays
+    Remove(NamedUser),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeClient {
+    #[command(subcommand)]
+    pub(super) command: ClientCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ClientCommand {
+    /// Add a program, and show its id and its secret this once
+    Add(NewClient),
+    /// List the programs
+    List(ServedData),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct NamedUser {
+    /// The user's name, or an address of mail
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) data: ServedData,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct NewClient {
+    /// What users are told it is called
+    pub(super) name: String,
+    /// Where users are sent back to; `:*` is any port, on this machine only
+    #[arg(long = "redirect-uri", value_name = "URI", required = true)]
+    pub(super) redirect_uris: Vec<String>,
+    #[command(flatten)]
+    pub(super) data: ServedData,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServedData {
+    /// The server's data
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) data_dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeOptions {
     /// Where it keeps its data; made if it is not there
     #[arg(long, value_name = "FOLDER", required_unless_present = "list_faults")]
     pub(super) data_dir: Option<PathBuf>,
     /// Where it listens; port 0 is any free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8181")]
     pub(super) listen: SocketAddr,
+    /// Encrypt connections with this certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The certificate's key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// What clients reach it by, such as https://drive.example, if not by an address of this
+    /// machine
+    #[arg(long, value_name = "URL")]
+    pub(super) public_url: Option<String>,
     /// Listen on an address that other machines reach, without encryption
     #[arg(long)]
     pub(super) allow_remote: bool,

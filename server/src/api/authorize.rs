@@ -10,7 +10,7 @@ use super::{
     AUTHORIZE, Site,
     page::{self, Page},
     request::Parameters,
-    session::{CSRF, Form, SignedIn, failed, sign_in_address},
+    session::{CSRF, Form, SIGN_IN, SignedIn, failed, sign_in_address},
 };
 use crate::{
     accounts::redirect_matches,
@@ -70,8 +70,10 @@ pub(super) async fn decide(
         expires: now + CODE_SECONDS * 1000,
         now,
     };
-    if let Err(error) = site.accounts().write(issue).await {
-        return failed(&error);
+    match site.accounts().write(issue).await {
+        Ok(true) => {}
+        Ok(false) => return page::see_other(SIGN_IN),
+        Err(error) => return failed(&error),
     }
     let answer = [("code", code.as_str()), ("scope", &scopes)];
     back(&asked.redirect_uri, &answer, asked.state.as_deref())

@@ -100,10 +100,10 @@ impl FromRequest<Site> for Form {
         let fields = request::bytes(body).await;
         let fields = Parameters::parse(&fields.map_err(|error| error.into_response())?);
         let sent = fields.value(CSRF).unwrap_or_default();
-        let is_ours = [SESSION, VISITOR].into_iter().any(|name| {
-            let expected = cookie(&parts.headers, name).map(csrf);
-            expected.is_some_and(|expected| expected.as_bytes().ct_eq(sent.as_bytes()).into())
-        });
+        // One who is signed in has one token only: a visitor's cookie is easier to plant.
+        let known = cookie(&parts.headers, SESSION).or_else(|| cookie(&parts.headers, VISITOR));
+        let is_ours =
+            known.is_some_and(|known| csrf(known).as_bytes().ct_eq(sent.as_bytes()).into());
         match is_ours {
             true => Ok(Self(fields)),
             false => Err(foreign()),
@@ -127,13 +127,12 @@ pub(super) async fn sign_in_page(
     let visitor = known.map_or_else(ids::browser, str::to_owned);
     let form = sign_in_form(&csrf(&visitor), "", next, None);
     let mut reply = Page::new("Sign in", form).reply(StatusCode::OK);
-    set_cookie(
-        &mut reply,
-        VISITOR,
-        &visitor,
-        VISIT_SECONDS,
-        local.is_secure(),
-    );
+    let secure = local.is_secure();
+    set_cookie(&mut reply, VISITOR, &visitor, VISIT_SECONDS, secure);
+    // One that has ended: this page's token is the visitor's.
+    if cookie(&headers, SESSION).is_some() {
+        set_cookie(&mut reply, SESSION, "", 0, secure);
+    }
     reply
 }
 
@@ -155,10 +154,7 @@ pub(super) async fn sign_in(
     let account = match check(&site, name, password, peer.ip()).await {
         Ok(account) => account,
         Err(Denied::Wrong) => {
-            return again(
-                StatusCode::UNAUTHORIZED,
-                "The name or the password is wrong.",
-            );
+            return again(StatusCode::UNAUTHORIZED, WRONG);
         }
         Err(Denied::Wait(seconds)) => {
             let problem = format!("Too many attempts. Please wait {seconds} s.");
@@ -175,11 +171,14 @@ pub(super) async fn sign_in(
     let new = NewSession {
         session: ids::digest(&session),
         account: account.id,
+        password: account.password,
         expires: now + SESSION_SECONDS * 1000,
         now,
     };
-    if let Err(error) = site.accounts().write(new).await {
-        return failed(&error);
+    match site.accounts().write(new).await {
+        Ok(true) => {}
+        Ok(false) => return again(StatusCode::UNAUTHORIZED, WRONG),
+        Err(error) => return failed(&error),
     }
     let mut reply = page::see_other(next);
     let secure = local.is_secure();
@@ -349,6 +348,9 @@ pub(super) fn failed(error: &dyn std::error::Error) -> Response {
         "The server could not do this. Its log says why.",
     )
 }
+
+/// What is said of unknown users and wrong passwords alike.
+const WRONG: &str = "The name or the password is wrong.";
 
 /// Path of the sign-in page.
 pub(super) const SIGN_IN: &str = "/signin";

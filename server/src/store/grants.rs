@@ -51,7 +51,8 @@ pub(crate) struct IssueAccess {
     pub(crate) now: i64,
 }
 
-/// Notes what a user has just allowed, and the code that goes to the client.
+/// Notes what a user has just allowed, and the code that goes to the client. `false`: the user
+/// has been removed meanwhile.
 pub(crate) struct IssueCode {
     pub(crate) client: String,
     pub(crate) account: String,
@@ -211,9 +212,18 @@ impl Mutation for IssueAccess {
 }
 
 impl Mutation for IssueCode {
-    type Output = ();
+    type Output = bool;
 
-    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<bool, Failure> {
+        let there: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM accounts WHERE id = ?1 AND password IS NOT NULL",
+        )
+        .bind(&self.account)
+        .fetch_one(&mut *connection)
+        .await?;
+        if there == 0 {
+            return Ok(false);
+        }
         let old = self.now - KEPT;
         sqlx::query(
             "DELETE FROM grants WHERE id IN
@@ -244,7 +254,7 @@ impl Mutation for IssueCode {
         .bind(self.expires)
         .execute(connection)
         .await?;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -4,10 +4,13 @@ use sqlx::SqliteConnection;
 
 use super::{Account, Digest, Failure, Mutation, Store};
 
-/// Signs a browser in, and forgets sessions that have expired.
+/// Signs a browser in, and forgets sessions that have expired. `false`: the password that was
+/// verified is no longer the user's.
 pub(crate) struct NewSession {
     pub(crate) session: Digest,
     pub(crate) account: String,
+    /// As it was when it was verified.
+    pub(crate) password: Option<String>,
     pub(crate) expires: i64,
     pub(crate) now: i64,
 }
@@ -34,20 +37,24 @@ impl Store {
 }
 
 impl Mutation for NewSession {
-    type Output = ();
+    type Output = bool;
 
-    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+    async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<bool, Failure> {
         sqlx::query("DELETE FROM sessions WHERE expires <= ?1")
             .bind(self.now)
             .execute(&mut *connection)
             .await?;
-        sqlx::query("INSERT INTO sessions (digest, account, expires) VALUES (?1, ?2, ?3)")
-            .bind(&self.session[..])
-            .bind(&self.account)
-            .bind(self.expires)
-            .execute(connection)
-            .await?;
-        Ok(())
+        let made = sqlx::query(
+            "INSERT INTO sessions (digest, account, expires)
+             SELECT ?1, id, ?3 FROM accounts WHERE id = ?2 AND password = ?4",
+        )
+        .bind(&self.session[..])
+        .bind(&self.account)
+        .bind(self.expires)
+        .bind(&self.password)
+        .execute(connection)
+        .await?;
+        Ok(made.rows_affected() > 0)
     }
 }
 
