@@ -3,7 +3,7 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::env;
 
@@ -143,16 +143,76 @@ pub(super) struct Cat {
 }
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Serve {
-    /// Where it keeps its data; made if it is not there
+    #[command(subcommand)]
+    pub(super) command: Option<ServeCommand>,
+    #[command(flatten)]
+    pub(super) options: ServeOptions,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ServeCommand {
+    /// Copy a server's data to another folder; the server may be running
+    ///
+    /// The copy is of one moment, and is itself a folder that a server can run on. What it
+    /// has already is not copied again; until the new one is whole, the one before stays.
+    /// Files that lie on the same disk are not doubled: copy to another disk to be safe from
+    /// the loss of this one.
+    Backup(ServeBackup),
+    /// Check that a server's data are whole; the server may be running
+    ///
+    /// One line for each thing that is wrong, with the node and what to do about it. Ends
+    /// with status 0 if nothing is wrong, or nothing any more, and with 6 if something is.
+    Fsck(ServeFsck),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeBackup {
+    /// The server's data
     #[arg(long, value_name = "FOLDER")]
     pub(super) data_dir: PathBuf,
+    /// Where the copy goes: a folder that is not there, empty, or an earlier backup
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) to: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeFsck {
+    /// The server's data
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) data_dir: PathBuf,
+    /// Only look at the files' sizes, and do not read them
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Put right what can be without losing anything
+    #[arg(long)]
+    pub(super) repair: bool,
+}
+
+/// When what was acknowledged is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ServeDurability {
+    /// At once: nothing is lost even if the power fails
+    Full,
+    /// When the system likes: much faster, and the last seconds are lost if the power fails
+    Relaxed,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeOptions {
+    /// Where it keeps its data; made if it is not there
+    #[arg(long, value_name = "FOLDER", required = true)]
+    pub(super) data_dir: Option<PathBuf>,
     /// Where it listens; port 0 is any free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8181")]
     pub(super) listen: SocketAddr,
     /// Listen on an address that other machines reach, without encryption
     #[arg(long)]
     pub(super) allow_remote: bool,
+    /// When what it has acknowledged is on the disk
+    #[arg(long, value_name = "WHEN", default_value = "full")]
+    pub(super) durability: ServeDurability,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

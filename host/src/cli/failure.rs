@@ -207,8 +207,16 @@ impl From<&transfer::Error> for Failure {
 impl From<amazon_drive_server::Error> for Failure {
     fn from(error: amazon_drive_server::Error) -> Self {
         match server_code(&error) {
-            // An address that cannot be listened on is a mistake of the command line.
-            Some((code, hint)) if matches!(error, amazon_drive_server::Error::Bind { .. }) => {
+            // An address that cannot be listened on is a mistake of the command line, and so
+            // is a folder that will not do.
+            Some((code, hint))
+                if matches!(
+                    error,
+                    amazon_drive_server::Error::Bind { .. }
+                        | amazon_drive_server::Error::NoDrive { .. }
+                        | amazon_drive_server::Error::BackupTarget { .. }
+                ) =>
+            {
                 Self::of(code, Exit::Usage, &error).hint(hint)
             }
             Some((code, hint)) => Self::of(code, Exit::Fatal, &error).hint(hint),
@@ -276,6 +284,21 @@ fn server_code(error: &amazon_drive_server::Error) -> Option<(&'static str, &'st
         amazon_drive_server::Error::Bind { .. } => Some((
             "address-in-use",
             "choose another address with --listen; port 0 is any free one",
+        )),
+        amazon_drive_server::Error::OlderSchema { .. } => Some((
+            "older-data",
+            "start `acd serve` on the folder once: it brings the data up to date",
+        )),
+        amazon_drive_server::Error::NoDrive { .. } => {
+            Some(("no-drive", "--data-dir is the folder that `acd serve` has"))
+        }
+        amazon_drive_server::Error::BackupTarget { .. } => Some((
+            "bad-target",
+            "--to takes a folder that is not there, is empty, or is an earlier backup",
+        )),
+        amazon_drive_server::Error::LostContent { .. } => Some((
+            "lost-content",
+            "`acd serve fsck` says which files are damaged; an earlier backup is as it was",
         )),
         _ => None,
     }
