@@ -3,7 +3,7 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{env, requests::Format};
 
@@ -113,7 +113,7 @@ pub(super) enum Command {
         place: OsString,
     },
     /// Run an Amazon Drive for other programs, until interrupted
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Show the version
     Version,
 }
@@ -160,6 +160,18 @@ pub(super) enum ServeCommand {
     User(ServeUser),
     /// Say which programs may ask users for leave; the server may be running
     Client(ServeClient),
+    /// Copy a server's data to another folder; the server may be running
+    ///
+    /// The copy is of one moment, and is itself a folder that a server can run on. What it
+    /// has already is not copied again; until the new one is whole, the one before stays.
+    /// Files that lie on the same disk are not doubled: copy to another disk to be safe from
+    /// the loss of this one.
+    Backup(ServeBackup),
+    /// Check that a server's data are whole; the server may be running
+    ///
+    /// One line for each thing that is wrong, with the node and what to do about it. Ends
+    /// with status 0 if nothing is wrong, or nothing any more, and with 6 if something is.
+    Fsck(ServeFsck),
 }
 
 #[derive(Args, Debug)]
@@ -221,6 +233,38 @@ pub(super) struct ServedData {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct ServeBackup {
+    /// The server's data
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) data_dir: PathBuf,
+    /// Where the copy goes: a folder that is not there, empty, or an earlier backup
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) to: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeFsck {
+    /// The server's data
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) data_dir: PathBuf,
+    /// Only look at the files' sizes, and do not read them
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Put right what can be without losing anything
+    #[arg(long)]
+    pub(super) repair: bool,
+}
+
+/// When what was acknowledged is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ServeDurability {
+    /// At once: nothing is lost even if the power fails
+    Full,
+    /// When the system likes: much faster, and the last seconds are lost if the power fails
+    Relaxed,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct ServeOptions {
     /// Where it keeps its data; made if it is not there
     #[arg(long, value_name = "FOLDER", required_unless_present = "list_faults")]
@@ -241,18 +285,32 @@ pub(super) struct ServeOptions {
     /// Listen on an address that other machines reach, without encryption
     #[arg(long)]
     pub(super) allow_remote: bool,
+    /// When what it has acknowledged is on the disk
+    #[arg(long, value_name = "WHEN", default_value = "full")]
+    pub(super) durability: ServeDurability,
+    /// Days until a node in the trash is gone for good; 0 keeps it for ever
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(super) purge_trash_after: u32,
+    #[command(flatten)]
+    pub(super) watch: ServeWatch,
+    #[command(flatten)]
+    pub(super) faults: ServeFaults,
+}
+
+/// What is told of a server that runs.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Watching it")]
+pub(super) struct ServeWatch {
     /// How the line of each request is written; --json is for json as well
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) log_format: Format,
     /// Write the lines of requests to the end of this file, not to standard error
     #[arg(long, value_name = "FILE")]
     pub(super) log_file: Option<PathBuf>,
-    /// Let who sends the bearer token in this file read /metrics; programs on this machine
-    /// need none
+    /// Let who sends the bearer token in this file read /metrics from anywhere; programs on
+    /// this machine need none, unless a proxy asks for others
     #[arg(long, value_name = "FILE")]
     pub(super) metrics_token_file: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) faults: ServeFaults,
 }
 
 /// What the real service did wrong, at will: for the tests of clients.

@@ -286,6 +286,8 @@ fn is_usage(error: &amazon_drive_server::Error) -> bool {
             | E::UserName { .. }
             | E::Password { .. }
             | E::RedirectUri { .. }
+            | E::NoDrive { .. }
+            | E::BackupTarget { .. }
     )
 }
 
@@ -322,6 +324,21 @@ fn server_code(error: &amazon_drive_server::Error) -> Option<(&'static str, &'st
         amazon_drive_server::Error::RedirectUri { .. } => Some((
             "bad-redirect",
             "take the address from the program's documentation; rclone's is http://127.0.0.1:53682/",
+        )),
+        amazon_drive_server::Error::OlderSchema { .. } => Some((
+            "older-data",
+            "start `acd serve` on the folder once: it brings the data up to date",
+        )),
+        amazon_drive_server::Error::NoDrive { .. } => {
+            Some(("no-drive", "--data-dir is the folder that `acd serve` has"))
+        }
+        amazon_drive_server::Error::BackupTarget { .. } => Some((
+            "bad-target",
+            "--to takes a folder that is not there, is empty, or is an earlier backup",
+        )),
+        amazon_drive_server::Error::LostContent { .. } => Some((
+            "lost-content",
+            "`acd serve fsck` says which files are damaged; an earlier backup is as it was",
         )),
         _ => None,
     }
