@@ -23,7 +23,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct FsckOptions {
-    /// Leave the contents' bytes unread: sizes are compared, digests are not.
+    /// Leave the contents' bytes unread, and the database's indexes: sizes are compared,
+    /// digests are not.
     pub quick: bool,
     /// Put right what can be without a loss: delete objects nothing refers to, correct what
     /// folders say of nodes and their numbers. Never takes away a node, or what one refers to.
@@ -177,6 +178,7 @@ impl<'a, F: FnMut(FsckEvent<'_>)> Check<'a, F> {
             now,
             mending,
             recounted,
+            options,
             ..
         } = self;
         let mut reporter = Reporter {
@@ -188,7 +190,8 @@ impl<'a, F: FnMut(FsckEvent<'_>)> Check<'a, F> {
             recounted,
         };
         for check in Reading::checks() {
-            reporter.tell_all(then.suspects(check)).await?;
+            let suspects = then.suspects(check, options.quick);
+            reporter.tell_all(suspects).await?;
         }
         reporter.tell_all(then.wrong_lower_case()).await?;
         then.find_cycles().await?;

@@ -120,6 +120,11 @@ const CHECKS: &[(Problem, &str)] = &[
     ),
 ];
 
+/// In place of SQLite's whole check, which looks each row up in each index: half a minute in
+/// a drive of a million nodes.
+const QUICK_CHECK: &str =
+    "SELECT NULL, quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'";
+
 impl Reading {
     /// Starts to see one moment's state, and goes on seeing it.
     pub(crate) async fn hold_snapshot(&mut self) -> Result<(), sqlx::Error> {
@@ -139,8 +144,12 @@ impl Reading {
     pub(crate) fn suspects(
         &mut self,
         check: usize,
+        quick: bool,
     ) -> impl Stream<Item = Result<Suspect, sqlx::Error>> + '_ {
-        let (problem, sql) = CHECKS[check];
+        let (problem, mut sql) = CHECKS[check];
+        if quick && problem == Problem::DamagedDatabase {
+            sql = QUICK_CHECK;
+        }
         sqlx::query_as(sql).fetch(&mut self.connection).map_ok(
             move |(node, detail): (Option<String>, String)| Suspect {
                 problem,
