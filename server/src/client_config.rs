@@ -59,13 +59,20 @@ pub(crate) async fn write(
         refresh_token: credentials.refresh_token.clone(),
         expiry: iso8601(expires),
     };
-    let text = format(base, &credentials, &token);
-    let target = path.clone();
+    write_secret(&path, format(base, &credentials, &token)).await?;
+    Ok(path)
+}
+
+/// Writes a file that only its owner can read, all at once.
+pub(crate) async fn write_secret(path: &Path, text: String) -> Result<(), Error> {
+    let target = path.to_owned();
     let written = task::spawn_blocking(move || replace(&target, &text)).await;
     written
         .unwrap_or_else(|panic| Err(panic.into()))
-        .map_err(failed)?;
-    Ok(path)
+        .map_err(|source| Error::DataDirectory {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 struct Credentials {

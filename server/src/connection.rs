@@ -18,6 +18,7 @@ use tower_service::Service as _;
 use crate::{
     Limits,
     api::{Listening, LocalAddress, Peer},
+    fault::{self, Control},
     pace::{Drained, Paced},
 };
 
@@ -39,9 +40,25 @@ pub(crate) async fn answer(stream: TcpStream, peer: Peer, mut shared: Shared) {
     shared.listening.address = address;
     // Small replies must not wait for a full packet.
     let _ = stream.set_nodelay(true);
+    let (stream, control) = fault::watch(stream, address.ip());
+    let ending = control.clone();
     let stream = Drained::new(stream, &shared.limits);
+    tokio::select! {
+        () = secured(stream, peer, control, shared) => {}
+        // A fault rule has it end: the stream is dropped here.
+        () = ending.ended() => {}
+    }
+}
+
+/// Encrypts the connection first, if this server does.
+async fn secured(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    control: Control,
+    shared: Shared,
+) {
     let Some(tls) = shared.tls.clone() else {
-        return requests(stream, peer, shared).await;
+        return requests(stream, peer, control, shared).await;
     };
     let mut stopping = shared.stopping.clone();
     let encrypted = tokio::select! {
@@ -49,7 +66,7 @@ pub(crate) async fn answer(stream: TcpStream, peer: Peer, mut shared: Shared) {
         _ = stopping.changed() => return,
     };
     match encrypted {
-        Ok(Ok(stream)) => requests(stream, peer, shared).await,
+        Ok(Ok(stream)) => requests(stream, peer, control, shared).await,
         Ok(Err(error)) => {
             tracing::debug!(target: "amazon_drive_server", %error, "connection was not encrypted");
         }
@@ -59,7 +76,12 @@ pub(crate) async fn answer(stream: TcpStream, peer: Peer, mut shared: Shared) {
     }
 }
 
-async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, shared: Shared) {
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    control: Control,
+    shared: Shared,
+) {
     let Shared {
         router,
         limits,
@@ -76,6 +98,7 @@ async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, share
             .extensions_mut()
             .insert(LocalAddress(listening.clone()));
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(control.clone());
         async move {
             Ok::<_, Infallible>(
                 router

@@ -11,7 +11,8 @@ use tokio::task;
 
 use crate::{
     Error,
-    content::{Objects, Staging},
+    content::{self, Objects, Staging},
+    durability::{Disk, Durability},
     store::{self, OpenError, Store},
 };
 
@@ -25,9 +26,9 @@ pub(crate) struct DataDir {
 
 impl DataDir {
     /// Opens the directory or makes a new one, and sweeps out what dead servers left.
-    pub(crate) async fn open(root: &Path, now: i64) -> Result<Self, Error> {
+    pub(crate) async fn open(root: &Path, now: i64, durability: Durability) -> Result<Self, Error> {
         let paths = Paths::new(root);
-        let store = open_store(root, now).await?;
+        let store = open_store(root, now, durability).await?;
         let objects = {
             let paths = paths.clone();
             blocking(root, move || {
@@ -35,7 +36,7 @@ impl DataDir {
                 create_folder(&paths.content)?;
                 Objects::open(
                     &paths.content,
-                    Staging::create(&paths.staging, &paths.content)?,
+                    Staging::create(&paths.staging, &paths.content, Disk::new(durability))?,
                 )
             })
             .await?
@@ -54,7 +55,11 @@ impl DataDir {
 }
 
 /// Opens the metadata alone, creating the directory if it is missing.
-pub(crate) async fn open_store(root: &Path, now: i64) -> Result<Store, Error> {
+pub(crate) async fn open_store(
+    root: &Path,
+    now: i64,
+    durability: Durability,
+) -> Result<Store, Error> {
     let paths = Paths::new(root);
     let database = paths.database.clone();
     let _lock = blocking(root, move || paths.create_root()).await?;
@@ -62,7 +67,7 @@ pub(crate) async fn open_store(root: &Path, now: i64) -> Result<Store, Error> {
         let database = database.clone();
         blocking(root, move || create_file(&database)).await?;
     }
-    let opened = Store::open(&database, now).await;
+    let opened = Store::open(&database, now, durability).await;
     opened.map_err(|error| match error {
         OpenError::Newer(newer) => Error::NewerSchema {
             path: root.to_owned(),
@@ -73,16 +78,17 @@ pub(crate) async fn open_store(root: &Path, now: i64) -> Result<Store, Error> {
     })
 }
 
+/// Where things are in a data directory.
 #[derive(Clone)]
-struct Paths {
-    root: PathBuf,
-    database: PathBuf,
-    content: PathBuf,
-    staging: PathBuf,
+pub(crate) struct Paths {
+    pub(crate) root: PathBuf,
+    pub(crate) database: PathBuf,
+    pub(crate) content: PathBuf,
+    pub(crate) staging: PathBuf,
 }
 
 impl Paths {
-    fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             database: root.join("metadata.sqlite3"),
@@ -97,6 +103,8 @@ impl Paths {
         create_folder(&self.root)?;
         let lock = File::open(&self.root)?;
         lock.lock()?;
+        // What servers change is no copy of anything any more.
+        content::remove(&self.root.join(BACKUP_MARK))?;
         Ok(lock)
     }
 }
@@ -151,7 +159,7 @@ fn create_file(path: &Path) -> io::Result<()> {
         .map(drop)
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     root: &Path,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
@@ -171,6 +179,9 @@ async fn blocking<T: Send + 'static>(
         },
     })
 }
+
+/// A file that only a backup has, from when it is whole until a server uses it.
+pub(crate) const BACKUP_MARK: &str = "backup.json";
 
 /// The public error of a failed database.
 pub(crate) fn storage(

@@ -1,10 +1,10 @@
-//! Why a server cannot start or go on.
+//! Why a server cannot start or go on, or its directory not be copied or checked.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use thiserror::Error;
 
-/// Why a server cannot start or go on. What goes wrong in one request is told to its client
+/// Why a server cannot start or go on, or its directory not be copied or checked. What goes wrong in one request is told to its client
 /// and is not in here.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -22,6 +22,44 @@ pub enum Error {
         found: i64,
         /// The newest schema version this program knows.
         supported: i64,
+    },
+
+    /// The data directory was last used by an older version of this program, and has to be
+    /// brought up to date by a start of the server first. Nothing in it was changed.
+    #[error("data directory '{}' has schema {found}, and has to have {supported}", .path.display())]
+    OlderSchema {
+        /// The data directory.
+        path: PathBuf,
+        /// The schema version found in it.
+        found: i64,
+        /// The one needed.
+        supported: i64,
+    },
+
+    /// No server has ever used this directory, or it is not there.
+    #[error("there is no drive in '{}'", .path.display())]
+    NoDrive {
+        /// The path given as the data directory.
+        path: PathBuf,
+    },
+
+    /// A backup cannot go to this folder. Nothing was changed.
+    #[error("cannot back up to '{}': {reason}", .path.display())]
+    BackupTarget {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
+
+    /// A content that the metadata refer to is missing, or is not as long as they say: the
+    /// backup was not made, and the one before it is kept.
+    #[error("content {object} is missing or damaged in '{}'", .path.display())]
+    LostContent {
+        /// The data directory.
+        path: PathBuf,
+        /// The object that should hold it.
+        object: String,
     },
 
     /// There is something else where the data directory should be.

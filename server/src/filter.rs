@@ -104,6 +104,23 @@ impl Filter {
         }
     }
 
+    /// Whether it has no alternatives: every match meets all its terms.
+    pub(crate) fn is_conjunction(&self) -> bool {
+        match self {
+            Self::Term(_) => true,
+            Self::All(parts) => parts.iter().all(Self::is_conjunction),
+            Self::Any(_) => false,
+        }
+    }
+
+    /// The status that every match has, if the filter says so.
+    pub(crate) fn required_status(&self) -> Option<Status> {
+        self.required().into_iter().find_map(|term| match term {
+            Term::Status(status) => Some(*status),
+            _ => None,
+        })
+    }
+
     /// Whether the status is asked for anywhere: if not, a listing has only available nodes.
     pub(crate) fn mentions_status(&self) -> bool {
         match self {

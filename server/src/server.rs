@@ -21,11 +21,13 @@ use url::Url;
 use crate::{
     Error, Limits,
     accounts::Drives,
-    api::{self, Listening, Peer, Site},
+    api::{self, Admin, Listening, Metrics, Peer, Site},
     client_config,
     clock::Clock,
     connection::{Shared, answer},
-    janitor, tls,
+    durability::Durability,
+    fault::{self, Faults, InvalidFault},
+    ids, janitor, tls,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -36,6 +38,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// When acknowledged changes are on the disk.
+    pub durability: Durability,
     /// How long a node stays in the trash before it is purged: 30 days, as at the service,
     /// if nothing else is said. `None`: for ever.
     pub trash_retention: Option<Duration>,
@@ -48,6 +52,9 @@ pub struct Options {
     /// What clients may take up.
     pub limits: Limits,
     clock: Clock,
+    faults: Vec<String>,
+    fault_admin: bool,
+    metrics_token: Option<[u8; 32]>,
 }
 
 impl Options {
@@ -56,11 +63,15 @@ impl Options {
         Self {
             data_dir: data_dir.into(),
             listen,
+            durability: Durability::default(),
             trash_retention: Some(janitor::RETENTION),
             tls: None,
             public_url: None,
             limits: Limits::default(),
             clock: Clock::default(),
+            faults: Vec::new(),
+            fault_admin: false,
+            metrics_token: None,
         }
     }
 
@@ -69,6 +80,37 @@ impl Options {
     #[must_use]
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
+        self
+    }
+
+    /// Has these fault rules in force from the start, behind those given before: see
+    /// [`fault`].
+    ///
+    /// # Errors
+    /// The first that is no rule.
+    pub fn with_faults<R: Into<String>>(
+        mut self,
+        rules: impl IntoIterator<Item = R>,
+    ) -> Result<Self, InvalidFault> {
+        let first = self.faults.len();
+        self.faults.extend(rules.into_iter().map(Into::into));
+        fault::check(self.faults[first..].iter().map(String::as_str))?;
+        Ok(self)
+    }
+
+    /// Lets who has the token change fault rules by calls of `/admin/faults`, from this
+    /// machine: see [`Server::fault_admin`].
+    #[must_use]
+    pub fn with_fault_admin(mut self) -> Self {
+        self.fault_admin = true;
+        self
+    }
+
+    /// Lets whoever sends this bearer token read `/metrics`, from anywhere. Those on the same
+    /// machine need none, unless they ask for another, as a reverse proxy does.
+    #[must_use]
+    pub fn with_metrics_token(mut self, token: &str) -> Self {
+        self.metrics_token = Some(ids::digest(token));
         self
     }
 }
@@ -82,6 +124,9 @@ pub struct Server {
     tls: Option<TlsAcceptor>,
     limits: Arc<Limits>,
     site: Site,
+    metrics: Arc<Metrics>,
+    faults: Faults,
+    admin: Option<Admin>,
 }
 
 impl Server {
@@ -98,11 +143,15 @@ impl Server {
         let Options {
             data_dir,
             listen,
+            durability,
             trash_retention,
             tls,
             public_url,
             limits,
             clock,
+            faults: rules,
+            fault_admin,
+            metrics_token,
         } = options;
         let public = public_url.as_deref().map(origin).transpose()?;
         let tls = match tls {
@@ -118,7 +167,12 @@ impl Server {
         };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let drives = Drives::open(&data_dir, clock.clone(), trash_retention).await?;
+        let faults = Faults::new(clock.clone());
+        for rule in rules {
+            // Each was checked when it was given.
+            let _ = faults.add(&rule);
+        }
+        let drives = Drives::open(&data_dir, clock.clone(), durability, trash_retention).await?;
         Ok(Self {
             data_dir,
             listener,
@@ -130,6 +184,9 @@ impl Server {
             tls,
             limits: Arc::new(limits),
             site: Site::new(drives, clock),
+            metrics: Arc::new(Metrics::new(metrics_token)),
+            faults,
+            admin: fault_admin.then(Admin::new),
         })
     }
 
@@ -154,6 +211,27 @@ impl Server {
     /// memory only.
     pub fn local_token(&self) -> String {
         self.site.local.token().to_owned()
+    }
+
+    /// The fault rules in force: to be added, removed and counted while the server runs. When
+    /// it has stopped there are none.
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+
+    /// Writes `fault-admin.token` into the data directory, with mode 0600 and all at once, and
+    /// says where it is: the bearer token for `/admin/faults`, good for as long as this server
+    /// runs. `None` if the options do not ask for that.
+    ///
+    /// # Errors
+    /// [`Error::DataDirectory`]: the file cannot be written.
+    pub async fn fault_admin(&self) -> Result<Option<PathBuf>, Error> {
+        let Some(admin) = &self.admin else {
+            return Ok(None);
+        };
+        let path = self.data_dir.join("fault-admin.token");
+        client_config::write_secret(&path, format!("{}\n", admin.token())).await?;
+        Ok(Some(path))
     }
 
     /// Writes `client.conf` into the data directory, with mode 0600 and all at once, and
@@ -187,13 +265,19 @@ impl Server {
             tls,
             limits,
             site,
+            metrics,
+            faults,
+            admin,
             ..
         } = self;
         let running = site.drives.running();
+        // Aborted with this future.
+        let mut late = JoinSet::new();
+        late.spawn(faults.clone().run_late());
         let (stop, stopping) = watch::channel(());
         let slots = Arc::new(Semaphore::new(limits.connections));
         let shared = Shared {
-            router: api::router(site, limits.clone()),
+            router: api::router(site, limits.clone(), metrics.clone(), faults.clone(), admin),
             tls,
             limits,
             listening,
@@ -206,10 +290,11 @@ impl Server {
                 () = &mut shutdown => break,
                 (slot, accepted) = accept(&listener, &slots) => match accepted {
                     Ok((stream, peer)) => {
+                        let open = metrics.connection();
                         let answer = answer(stream, Peer(peer), shared.clone());
                         connections.spawn(async move {
                             answer.await;
-                            drop(slot);
+                            drop((slot, open));
                         });
                     }
                     // Out of descriptors, most likely: connections that end give some back.
@@ -222,12 +307,16 @@ impl Server {
             }
         }
         drop((listener, stop, shared));
+        faults.stop();
         let ended = timeout(GRACE, async {
             while connections.join_next().await.is_some() {}
         });
         if ended.await.is_err() {
             connections.shutdown().await;
         }
+        // What waits to appear late appears now. The writes take milliseconds.
+        late.join_all().await;
+        faults.finish().await;
         // Uploads cut off above may still be on their way through the writer.
         running.close(GRACE).await;
         Ok(())

@@ -5,7 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::env;
+use super::{env, requests::Format};
 
 /// Amazon Drive, and everything that still speaks its API.
 ///
@@ -223,7 +223,7 @@ pub(super) struct ServedData {
 #[derive(Args, Debug)]
 pub(super) struct ServeOptions {
     /// Where it keeps its data; made if it is not there
-    #[arg(long, value_name = "FOLDER", required = true)]
+    #[arg(long, value_name = "FOLDER", required_unless_present = "list_faults")]
     pub(super) data_dir: Option<PathBuf>,
     /// Where it listens; port 0 is any free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8181")]
@@ -241,6 +241,39 @@ pub(super) struct ServeOptions {
     /// Listen on an address that other machines reach, without encryption
     #[arg(long)]
     pub(super) allow_remote: bool,
+    /// How the line of each request is written; --json is for json as well
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) log_format: Format,
+    /// Write the lines of requests to the end of this file, not to standard error
+    #[arg(long, value_name = "FILE")]
+    pub(super) log_file: Option<PathBuf>,
+    /// Let who sends the bearer token in this file read /metrics; programs on this machine
+    /// need none
+    #[arg(long, value_name = "FILE")]
+    pub(super) metrics_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) faults: ServeFaults,
+}
+
+/// What the real service did wrong, at will: for the tests of clients.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Faults of the service, for the tests of clients")]
+pub(super) struct ServeFaults {
+    /// Do what the service did wrong, such as 429,count=3; can be given several times
+    #[arg(long, value_name = "RULE")]
+    pub(super) fault: Vec<String>,
+    /// More such rules: one a line, # begins a comment
+    #[arg(long, value_name = "FILE")]
+    pub(super) fault_file: Vec<PathBuf>,
+    /// Let who has the token in fault-admin.token change the rules, by /admin/faults
+    #[arg(long)]
+    pub(super) fault_admin: bool,
+    /// List the faults there are, and end
+    #[arg(long)]
+    pub(super) list_faults: bool,
+    /// List them as the document docs/faults.md
+    #[arg(long, requires = "list_faults")]
+    pub(super) markdown: bool,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -27,6 +27,12 @@ impl Failure {
         }
     }
 
+    /// Adds why, which must not say what is said already.
+    pub(super) fn because(mut self, why: impl fmt::Display) -> Self {
+        self.causes.push(without_number(why.to_string()));
+        self
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

@@ -19,6 +19,7 @@ use crate::{
     api::Service,
     clock::Clock,
     data_dir::DataDir,
+    durability::Durability,
     janitor,
     store::{Account, Store},
 };
@@ -36,6 +37,7 @@ pub(crate) struct Drives {
 #[derive(Clone)]
 struct How {
     clock: Clock,
+    durability: Durability,
     trash_retention: Option<Duration>,
     running: Running,
 }
@@ -58,10 +60,12 @@ impl Drives {
     pub(crate) async fn open(
         data_dir: &Path,
         clock: Clock,
+        durability: Durability,
         trash_retention: Option<Duration>,
     ) -> Result<Self, Error> {
         let how = How {
             clock,
+            durability,
             trash_retention,
             running: Running::default(),
         };
@@ -76,6 +80,18 @@ impl Drives {
     /// The drive that the directory has itself. Its database knows all accounts.
     pub(crate) fn first(&self) -> &Service {
         &self.first
+    }
+
+    /// The drives that were used since the start, each under a name: `first`, or its
+    /// account's id.
+    pub(crate) fn in_use(&self) -> Vec<(String, Service)> {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = others
+            .iter()
+            .filter_map(|(account, drive)| Some((account.clone(), drive.get()?.clone())));
+        std::iter::once(("first".to_owned(), self.first.clone()))
+            .chain(others)
+            .collect()
     }
 
     pub(crate) fn running(&self) -> Running {
@@ -121,10 +137,11 @@ impl Running {
 async fn open(folder: &Path, how: &How) -> Result<Service, Error> {
     let How {
         clock,
+        durability,
         trash_retention,
         running,
     } = how;
-    let opened = DataDir::open(folder, clock.now()).await?;
+    let opened = DataDir::open(folder, clock.now(), *durability).await?;
     let (garbage, collected) = mpsc::unbounded_channel();
     for object in opened.garbage {
         let _ = garbage.send(object);

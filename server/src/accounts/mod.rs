@@ -18,6 +18,7 @@ use crate::{
     Error,
     clock::Clock,
     data_dir::{open_store, storage},
+    durability::Durability,
     ids,
     store::{Account, AddClient, AddUser, Failure, RemoveUser, SetPassword, Store},
 };
@@ -81,7 +82,7 @@ impl Accounts {
         let data_dir = data_dir.into();
         let clock = Clock::default();
         Ok(Self {
-            store: open_store(&data_dir, clock.now()).await?,
+            store: open_store(&data_dir, clock.now(), Durability::default()).await?,
             data_dir,
             passwords: Passwords::new(),
             clock,

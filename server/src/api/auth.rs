@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    METADATA, Service, Site,
+    METADATA, Service, Site, exchange,
     reply::{ApiError, Result},
 };
 use crate::{ids, media, scopes::Scopes, store::Content};
@@ -108,6 +108,7 @@ pub(super) async fn require(
     });
     match known {
         Ok((caller, drive)) => {
+            exchange::set_client(request.extensions(), &caller.name);
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(Drive(drive));
             next.run(request).await
@@ -149,6 +150,7 @@ fn insufficient(operation: &str) -> ApiError {
     ApiError::short(StatusCode::FORBIDDEN, message)
 }
 
+/// The token a request presents.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers
         .get(header::AUTHORIZATION)?

@@ -7,9 +7,14 @@ mod base;
 mod changes;
 mod children;
 mod download;
+mod exchange;
+mod fault;
+mod health;
 mod limit;
 mod linger;
 mod listing;
+mod metrics;
+mod multipart;
 mod nodes;
 mod oauth;
 mod page;
@@ -24,27 +29,26 @@ mod thumbnail;
 mod trash;
 mod upload;
 mod view;
+mod web;
 mod wire;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use axum::{
-    Router,
-    body::Body,
-    extract::Request,
-    http::HeaderValue,
-    middleware::{self, Next},
-    response::Response,
+    Router, middleware,
     routing::{get, post, put},
 };
 use http::{StatusCode, header};
 use tokio::sync::mpsc;
 use tower_http::compression::{CompressionLayer, Predicate, predicate::SizeAbove};
 
-use self::linger::Lingering;
+#[cfg(fuzzing)]
+pub(crate) use self::upload::read_pieces;
 pub(crate) use self::{
     auth::Local,
     base::{Listening, LocalAddress, Peer},
+    fault::{Admin, Origin, OtherAccount},
+    metrics::Metrics,
     oauth::ACCESS_SECONDS,
 };
 use crate::{
@@ -52,7 +56,7 @@ use crate::{
     accounts::{Drives, Passwords, Throttle},
     clock::Clock,
     content::Objects,
-    ids,
+    fault::Faults,
     store::Store,
 };
 
@@ -92,6 +96,17 @@ impl Site {
     }
 }
 
+/// What is looked at from outside, and what counts it.
+#[derive(Clone)]
+struct Watched {
+    site: Site,
+    metrics: Arc<Metrics>,
+}
+
+/// What a request has in the log and in its reply's header.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// Path of the metadata calls, `metadataUrl`.
 pub(crate) const METADATA: &str = "/drive/v1/";
 
@@ -104,7 +119,14 @@ pub(crate) const TOKEN: &str = "/auth/o2/token";
 /// Path of the page where a user lets a program in.
 pub(crate) const AUTHORIZE: &str = "/ap/oa";
 
-pub(crate) fn router(site: Site, limits: Arc<Limits>) -> Router {
+/// `admin`: opens the calls that change fault rules; without it there are none.
+pub(crate) fn router(
+    site: Site,
+    limits: Arc<Limits>,
+    metrics: Arc<Metrics>,
+    faults: Faults,
+    admin: Option<Admin>,
+) -> Router {
     let metadata = Router::new()
         .route("/account/endpoint", get(account::endpoint))
         .route("/account/info", get(account::info))
@@ -138,11 +160,22 @@ pub(crate) fn router(site: Site, limits: Arc<Limits>) -> Router {
         "/nodes/{id}/content",
         get(download::read).put(upload::overwrite),
     );
+    let watched = Watched {
+        site: site.clone(),
+        metrics: metrics.clone(),
+    };
+    let watched = Router::new()
+        .route("/healthz", get(health::show))
+        .route("/metrics", get(metrics::show))
+        .with_state(watched);
     let authorized = middleware::from_fn_with_state(site.clone(), auth::require);
     Router::new()
         .nest(METADATA.trim_end_matches('/'), metadata)
         .nest(CONTENT.trim_end_matches('/'), content)
+        .route_layer(middleware::from_fn(fault::inside))
         .route_layer(authorized)
+        .merge(watched)
+        .merge(web::routes())
         .route(TOKEN, post(oauth::token))
         .route("/auth/o2/revoke", post(oauth::revoke))
         .route("/auth/o2/tokeninfo", get(profile::token_info))
@@ -166,8 +199,10 @@ pub(crate) fn router(site: Site, limits: Arc<Limits>) -> Router {
         .method_not_allowed_fallback(reply::method_not_allowed)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(is_json)))
         .layer(middleware::from_fn_with_state(limits, limit::check))
-        .layer(middleware::from_fn(observe))
         .with_state(site)
+        .merge(fault::admin_routes(faults.clone(), admin))
+        .layer(middleware::from_fn_with_state(faults, fault::outside))
+        .layer(middleware::from_fn_with_state(metrics, exchange::observe))
 }
 
 /// Content is sent as it is: it has a length, ranges, and mostly no air in it.
@@ -184,28 +219,3 @@ fn is_json(
 
 /// Bytes of a reply that fits into one packet as it is.
 const SHORT: u16 = 1024;
-
-/// Gives each request its id, sees to the body that a reply leaves unread, and writes the
-/// log. Of a request's address only the path is logged: a query may hold what is nobody's
-/// business.
-async fn observe(request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let id = ids::request_id();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let waits = request.headers().contains_key(header::EXPECT);
-    let request = request.map(|body| Body::new(Lingering::new(body, waits)));
-    let mut response = next.run(request).await;
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-amzn-RequestId", id);
-    }
-    tracing::info!(
-        target: "amazon_drive_server",
-        %method,
-        path,
-        status = response.status().as_u16(),
-        milliseconds = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
-        request = id,
-    );
-    response
-}

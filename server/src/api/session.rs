@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq as _;
 use super::{
     Service, Site, base,
     base::{LocalAddress, Peer},
+    exchange,
     page::{self, Page},
     request::{self, Parameters},
 };
@@ -31,7 +32,6 @@ pub(super) struct SignedIn {
     /// `amzn1.account.…`.
     pub(super) account: String,
     /// Their drive.
-    #[expect(dead_code, reason = "for pages that show what is in it")]
     pub(super) drive: Service,
     /// What every form must send along, as the hidden field [`CSRF`].
     pub(super) csrf: String,
@@ -54,6 +54,7 @@ impl SignedIn {
         let Some(account) = found else {
             return Ok(None);
         };
+        exchange::set_client(&parts.extensions, "browser");
         let drive = site.drives.of(&account).await;
         Ok(Some(Self {
             user: account.name.unwrap_or_default(),

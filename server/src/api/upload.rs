@@ -1,32 +1,23 @@
 //! Content coming in: `multipart/form-data`, read part by part and never collected.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::Poll,
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use axum::{Extension, body::Body, extract::Path, response::Response};
-use bytes::Bytes;
-use futures::{TryStreamExt, future::poll_fn};
 use http::{HeaderMap, StatusCode, header};
-use multer::{Field, Multipart};
+use mime::Mime;
 use tokio::{task, time::timeout};
 
 use super::{
-    Service,
     auth::{Caller, Drive},
+    fault::Hooks,
+    multipart::{Broken, Multipart, Part},
     properties,
     reply::{ApiError, Result},
     request::{LARGEST_JSON, NodeFields, Parameters},
     wire,
 };
 use crate::{
-    content::Stored,
+    content::{Objects, Stored},
     media, names,
     picture::{self, Details},
     store::{Create, Kind, NewFile, Overwrite, Refusal},
@@ -35,6 +26,7 @@ use crate::{
 pub(super) async fn create(
     Drive(service): Drive,
     Extension(caller): Extension<Caller>,
+    hooks: Hooks,
     parameters: Parameters,
     headers: HeaderMap,
     body: Body,
@@ -60,8 +52,12 @@ pub(super) async fn create(
     let properties = properties::of_caller(fields.properties, &caller)?;
     let parents = fields.parents.unwrap_or_default();
     // Also said now, and not after the last byte. It may have changed by then.
-    service.store.check_place(&parents, &name).await?;
-    let (stored, declared) = parts.receive(&service).await?;
+    if !hooks.skips_name_check() {
+        service.store.check_place(&parents, &name).await?;
+    }
+    hooks.refuse_name(&service.store, &name, &parents).await?;
+    let (stored, declared) = parts.receive(&service.objects).await?;
+    let size = stored.size();
     let extension = names::extension(&name);
     let content_type = media::content_type(declared.as_deref(), extension.as_deref());
     let (stored, details) = details(stored, &content_type).await?;
@@ -81,13 +77,14 @@ pub(super) async fn create(
             refuse_duplicate: parameters.value("suppress") != Some("deduplication"),
         }),
     };
-    let node = service.store.write(create).await?;
+    let node = hooks.commit(&service.store, size, create).await?;
     Ok(wire::node(StatusCode::CREATED, &node))
 }
 
 pub(super) async fn overwrite(
     Drive(service): Drive,
     Path(id): Path<String>,
+    hooks: Hooks,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
@@ -95,7 +92,8 @@ pub(super) async fn overwrite(
     let Some(old) = service.store.node(&id).await?.content else {
         return Err(Refusal::NotAFile { id }.into());
     };
-    let (stored, declared_type) = parts.receive(&service).await?;
+    let (stored, declared_type) = parts.receive(&service.objects).await?;
+    let size = stored.size();
     let content_type = media::content_type(declared_type.as_deref(), old.extension.as_deref());
     let (stored, details) = details(stored, &content_type).await?;
     let overwrite = Overwrite {
@@ -107,7 +105,7 @@ pub(super) async fn overwrite(
         garbage: service.garbage.clone(),
         replaced: None,
     };
-    let node = service.store.write(overwrite).await?;
+    let node = hooks.commit(&service.store, size, overwrite).await?;
     Ok(wire::node(StatusCode::OK, &node))
 }
 
@@ -128,51 +126,34 @@ async fn details(stored: Stored, content_type: &str) -> Result<(Stored, Option<D
 }
 
 /// The parts of a body, one after the other.
-struct Parts {
-    multipart: Multipart<'static>,
-    /// Bytes that came in so far.
-    received: Arc<AtomicUsize>,
-}
+struct Parts(Multipart);
 
 impl Parts {
     fn new(headers: &HeaderMap, body: Body) -> Result<Self> {
         let content_type = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
-        let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
+        let content_type = content_type.and_then(|value| value.parse::<Mime>().ok());
+        let content_type = content_type.filter(|it| it.essence_str() == "multipart/form-data");
+        let boundary = content_type
+            .as_ref()
+            .and_then(|it| it.get_param(mime::BOUNDARY));
         let boundary = boundary
             .ok_or_else(|| ApiError::bad_request("Content must come as multipart/form-data"))?;
-        let received = Arc::new(AtomicUsize::new(0));
-        let counter = received.clone();
-        let stream = body.into_data_stream().inspect_ok(move |bytes: &Bytes| {
-            counter.fetch_add(bytes.len(), Ordering::Relaxed);
-        });
-        Ok(Self {
-            multipart: Multipart::new(stream, boundary),
-            received,
-        })
+        Ok(Self(Multipart::new(
+            body.into_data_stream(),
+            boundary.as_str(),
+        )))
     }
 
-    /// The next part; the one before has been read.
-    async fn next(&mut self) -> Result<Option<Field<'static>>> {
-        let Self {
-            multipart,
-            received,
-        } = self;
-        let before = received.load(Ordering::Relaxed);
-        let next = poll_fn(|cx| match multipart.poll_next_field(cx) {
-            // The parser waits for the end of a part's headers however long they are.
-            Poll::Pending if received.load(Ordering::Relaxed) - before > LARGEST_JSON => {
-                Poll::Ready(Err(multer::Error::IncompleteHeaders))
-            }
-            outcome => outcome,
-        });
-        alive(next).await
+    /// The next part.
+    async fn next(&mut self) -> Result<Option<Part<'_>>> {
+        alive(self.0.next()).await
     }
 
     /// Reads to the end and stores what is in the part `content`; says which type that part
     /// declares. Parts of other names are read over.
-    async fn receive(mut self, service: &Service) -> Result<(Stored, Option<String>)> {
+    async fn receive(mut self, objects: &Objects) -> Result<(Stored, Option<String>)> {
         let mut received = None;
         while let Some(mut field) = self.next().await? {
             // One client of the service's days used the plural.
@@ -185,11 +166,8 @@ impl Parts {
                     "There is more than one part 'content'",
                 ));
             }
-            let declared = field.headers().get(header::CONTENT_TYPE);
-            let declared = declared
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned);
-            let mut upload = service.objects.upload();
+            let declared = field.content_type().map(str::to_owned);
+            let mut upload = objects.upload();
             while let Some(bytes) = alive(field.chunk()).await? {
                 upload.write(bytes).await.map_err(not_stored)?;
             }
@@ -203,7 +181,7 @@ impl Parts {
 }
 
 /// The bytes of a small part.
-async fn small(mut field: Field<'static>) -> Result<Vec<u8>> {
+async fn small(mut field: Part<'_>) -> Result<Vec<u8>> {
     let mut whole = Vec::new();
     while let Some(bytes) = alive(field.chunk()).await? {
         if whole.len() + bytes.len() > LARGEST_JSON {
@@ -215,11 +193,10 @@ async fn small(mut field: Field<'static>) -> Result<Vec<u8>> {
 }
 
 /// Waits for the client, but not for ever.
-async fn alive<T>(next: impl Future<Output = multer::Result<T>>) -> Result<T> {
+async fn alive<T>(next: impl Future<Output = std::result::Result<T, Broken>>) -> Result<T> {
     match timeout(SILENCE, next).await {
         Ok(Ok(next)) => Ok(next),
-        // Cut off, or not what it says it is.
-        Ok(Err(_)) => Err(ApiError::short(
+        Ok(Err(Broken)) => Err(ApiError::short(
             StatusCode::BAD_REQUEST,
             "Cannot read from request.",
         )),
@@ -246,11 +223,38 @@ fn not_stored(error: io::Error) -> ApiError {
 /// upload, and slow disks at the other end take seconds.
 const SILENCE: Duration = Duration::from_secs(300);
 
+/// What fuzzing puts into the reader: a body as it came, piece by piece. Says what was stored.
+#[cfg(any(test, fuzzing))]
+pub(crate) async fn read_pieces(
+    boundary: &str,
+    pieces: Vec<bytes::Bytes>,
+    objects: &Objects,
+) -> Option<(Vec<u8>, Stored, Option<String>)> {
+    let mut headers = HeaderMap::new();
+    let content_type = format!("multipart/form-data; boundary={boundary}");
+    headers.insert(header::CONTENT_TYPE, content_type.parse().ok()?);
+    let stream = futures::stream::iter(pieces.into_iter().map(Ok::<_, io::Error>));
+    let mut parts = Parts::new(&headers, Body::from_stream(stream)).ok()?;
+    let first = parts.next().await.ok()??;
+    let metadata = small(first).await.ok()?;
+    let (stored, declared) = parts.receive(objects).await.ok()?;
+    Some((metadata, stored, declared))
+}
+
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse;
+    use bytes::Bytes;
+    use proptest::{
+        prelude::*,
+        test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+    };
 
     use super::*;
+    use crate::{
+        content::{self, Staging},
+        durability::{Disk, Durability},
+    };
 
     #[tokio::test]
     async fn full_disk_is_told_as_a_used_up_plan() {
@@ -261,5 +265,158 @@ mod tests {
         assert_eq!(body["code"], "NO_ACTIVE_SUBSCRIPTION_FOUND");
         let reply = not_stored(io::ErrorKind::PermissionDenied.into()).into_response();
         assert_eq!(reply.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    /// A folder for objects.
+    fn objects() -> (tempfile::TempDir, Objects) {
+        let dir = tempfile::tempdir().unwrap();
+        let (staging, content) = (dir.path().join("staging"), dir.path().join("content"));
+        std::fs::create_dir(&staging).unwrap();
+        let disk = Disk::new(Durability::Relaxed);
+        let staging = Staging::create(&staging, &content, disk).unwrap();
+        let objects = Objects::open(&content, staging).unwrap();
+        (dir, objects)
+    }
+
+    /// The body as many clients send it, with what some add to it.
+    fn body(metadata: &str, content: &[u8], oddity: Oddity) -> Vec<u8> {
+        let (disposition, more, after) = match oddity {
+            Oddity::None => ("filename=\"x\"", "", ""),
+            Oddity::Epilogue => ("filename=\"x\"", "", "multipart/form-data; boundary=b"),
+            Oddity::UnquotedName => ("filename=a b.txt", "", "\r\n"),
+            Oddity::ContentLength => ("filename=\"\"", "Content-Length: 5\r\n", ""),
+        };
+        let mut body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n{metadata}\r\n\
+             --b\r\nContent-Disposition: form-data; name=\"content\"; {disposition}\r\n\
+             {more}Content-Type: image/png\r\n\r\n"
+        )
+        .into_bytes();
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n--b--");
+        body.extend_from_slice(after.as_bytes());
+        body
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Oddity {
+        None,
+        Epilogue,
+        UnquotedName,
+        ContentLength,
+    }
+
+    /// Cuts bytes into pieces of these lengths, over and over.
+    fn pieces(bytes: &[u8], lengths: &[usize]) -> Vec<Bytes> {
+        let mut rest = Bytes::copy_from_slice(bytes);
+        let mut pieces = Vec::new();
+        for length in lengths.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            pieces.push(rest.split_to((*length).min(rest.len())));
+        }
+        pieces
+    }
+
+    /// Cases are the same each time: what fails here, fails everywhere.
+    fn runner() -> TestRunner {
+        let config = Config {
+            cases: 300,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().build().unwrap()
+    }
+
+    #[test]
+    fn content_is_the_same_wherever_the_body_is_cut() {
+        let (_dir, objects) = objects();
+        let runtime = runtime();
+        // Made of what boundaries are made of.
+        let part = prop_oneof![
+            Just(&b"\r\n"[..]),
+            Just(&b"--b"[..]),
+            Just(&b"\r\n--"[..]),
+            Just(&b"-"[..]),
+            Just(&b"\0x"[..])
+        ];
+        let content = proptest::collection::vec(part, 0..40).prop_map(|parts| parts.concat());
+        let oddity = prop_oneof![
+            Just(Oddity::None),
+            Just(Oddity::Epilogue),
+            Just(Oddity::UnquotedName),
+            Just(Oddity::ContentLength)
+        ];
+        let lengths = proptest::collection::vec(1_usize..60, 1..5);
+        runner()
+            .run(&(content, oddity, lengths), |(content, oddity, lengths)| {
+                // That would end it.
+                prop_assume!(!content.windows(5).any(|part| part == b"\r\n--b"));
+                prop_assume!(!content.starts_with(b"--b"));
+                let body = body("{}", &content, oddity);
+                let read = runtime.block_on(read_pieces("b", pieces(&body, &lengths), &objects));
+                let (metadata, stored, declared) = read.expect("it is a whole body");
+                prop_assert_eq!(metadata, b"{}");
+                prop_assert_eq!(stored.size(), content.len() as i64);
+                prop_assert_eq!(
+                    stored.md5(),
+                    hex::encode(<md5::Md5 as md5::Digest>::digest(&content))
+                );
+                prop_assert_eq!(declared.as_deref(), Some("image/png"));
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn body_that_is_cut_off_is_refused_and_leaves_nothing() {
+        let (dir, objects) = objects();
+        let runtime = runtime();
+        let whole = body("{\"name\": \"x\"}", b"some content", Oddity::None);
+        // Behind the last boundary's name nothing is needed any more.
+        let enough = whole.len() - 2;
+        for end in 0..enough {
+            let pieces = pieces(&whole[..end], &[7]);
+            let read = runtime.block_on(read_pieces("b", pieces, &objects));
+            assert!(read.is_none(), "{end} of {} bytes", whole.len());
+        }
+        let read = runtime.block_on(read_pieces("b", pieces(&whole, &[7]), &objects));
+        assert!(read.is_some());
+        drop(read);
+        let left = content::folders(&dir.path().join("content"))
+            .map(|folder| std::fs::read_dir(folder).unwrap().count())
+            .sum::<usize>();
+        assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn no_body_makes_the_reader_panic() {
+        let (_dir, objects) = objects();
+        let runtime = runtime();
+        let part = prop_oneof![
+            Just("--b".to_owned()),
+            Just("\r\n".to_owned()),
+            Just("--".to_owned()),
+            Just("Content-Disposition: form-data; name=\"metadata\"".to_owned()),
+            Just("Content-Disposition: form-data; name=\"content\"".to_owned()),
+            Just("Content-Disposition: form-data; name=\"con".to_owned()),
+            Just("content-type:".to_owned()),
+            "\\PC{0,5}"
+        ];
+        let body = proptest::collection::vec(part, 0..25).prop_map(|parts| parts.concat());
+        let lengths = proptest::collection::vec(1_usize..30, 1..5);
+        runner()
+            .run(&(body, lengths), |(body, lengths)| {
+                let pieces = pieces(body.as_bytes(), &lengths);
+                drop(runtime.block_on(read_pieces("b", pieces, &objects)));
+                Ok(())
+            })
+            .unwrap();
     }
 }

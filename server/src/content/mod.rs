@@ -12,6 +12,7 @@
 //! when the metadata's transaction is decided. So every object no node refers to still has
 //! a name below `staging`, and whoever sweeps finds all debris there: see [`Staging`].
 
+mod hold;
 mod staging;
 mod upload;
 
@@ -22,6 +23,7 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -29,9 +31,11 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::{
     GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, local::LocalFileSystem,
 };
-use tokio::{sync::mpsc, task};
+use tokio::{sync::mpsc, task, time::sleep};
 
+use self::hold::Leave;
 pub(crate) use self::{
+    hold::Hold,
     staging::Staging,
     upload::{Stored, Upload},
 };
@@ -103,8 +107,37 @@ impl Objects {
         }
     }
 
+    /// Whether uploads can be written: a block goes into the folder they go to, and is gone
+    /// again.
+    ///
+    /// # Errors
+    /// What is wrong, in words without paths.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        let staging = self.staging.clone();
+        let probed = task::spawn_blocking(move || staging.probe()).await;
+        match probed.unwrap_or_else(|panic| Err(panic.into())) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.kind().to_string()),
+        }
+    }
+
+    /// `None`: the server stops, or there is no telling.
+    async fn leave_to_delete(&self, garbage: &mpsc::UnboundedReceiver<String>) -> Option<Leave> {
+        loop {
+            match Leave::take(self.staging.content()) {
+                Ok(Some(leave)) => return Some(leave),
+                Ok(None) if garbage.is_closed() => return None,
+                Ok(None) => sleep(HELD_UP).await,
+                Err(error) => {
+                    tracing::warn!(target: "amazon_drive_server", %error, "no objects are deleted any more");
+                    return None;
+                }
+            }
+        }
+    }
+
     /// Deletes objects and strikes them off the metadata's list of garbage, until all
-    /// senders are gone.
+    /// senders are gone. Waits while a backup holds deletions up.
     pub(crate) async fn collect_garbage(
         self,
         store: Store,
@@ -112,6 +145,10 @@ impl Objects {
     ) {
         let mut objects = Vec::new();
         while garbage.recv_many(&mut objects, 64).await > 0 {
+            let Some(leave) = self.leave_to_delete(&garbage).await else {
+                // The next start deletes them.
+                return;
+            };
             let mut deleted = Vec::new();
             for object in objects.drain(..) {
                 match self.store.delete(&location(&object)).await {
@@ -121,6 +158,7 @@ impl Objects {
                     }
                 }
             }
+            drop(leave);
             // If this fails, the next start deletes once more what is gone.
             let _ = store.write(ForgetGarbage { objects: deleted }).await;
         }
@@ -139,21 +177,28 @@ fn location(object: &str) -> object_store::path::Path {
 }
 
 /// The same on this machine.
-fn path(content: &Path, object: &str) -> PathBuf {
+pub(crate) fn path(content: &Path, object: &str) -> PathBuf {
     content.join(location(object).as_ref())
+}
+
+/// All folders that hold objects.
+pub(crate) fn folders(content: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let content = content.to_owned();
+    let names = (0..16_u8).flat_map(|first| (0..16_u8).map(move |second| (first, second)));
+    names.map(move |(first, second)| content.join(format!("{first:x}/{second:x}")))
 }
 
 /// Creates the folders of `content`. The last of them appears, and says that all are there,
 /// when the others are durable.
-fn create_folders(content: &Path) -> io::Result<()> {
-    let folder = |first: u8, second: u8| content.join(format!("{first:x}/{second:x}"));
+pub(crate) fn create_folders(content: &Path) -> io::Result<()> {
     let create = |path: PathBuf| DirBuilder::new().recursive(true).mode(0o700).create(path);
-    let last = folder(15, 15);
+    let last = content.join("f/f");
     if last.is_dir() {
         return Ok(());
     }
-    let all = (0..16).flat_map(|first| (0..16).map(move |second| folder(first, second)));
-    all.filter(|path| *path != last).try_for_each(create)?;
+    folders(content)
+        .filter(|path| *path != last)
+        .try_for_each(create)?;
     // All created first: a file system with a journal then waits once and not each time.
     for first in 0..16 {
         sync_folder(&content.join(format!("{first:x}")))?;
@@ -163,12 +208,12 @@ fn create_folders(content: &Path) -> io::Result<()> {
     sync_folder(&content.join("f"))
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Removes a file that may be gone already.
-fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(()),
         outcome => outcome,
@@ -194,3 +239,6 @@ fn blocks(file: File, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>
 /// Bytes read or written at once: large enough that the hop to another thread does not
 /// count, small enough for hundreds of transfers at once.
 const BLOCK: u64 = 256 * 1024;
+
+/// Between two looks whether objects may be deleted again: nobody waits for it.
+const HELD_UP: Duration = Duration::from_millis(200);

@@ -2,13 +2,13 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io,
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use super::{path, remove};
-use crate::ids;
+use crate::{durability::Disk, ids};
 
 /// One server's folder below `staging`. Beside it lies a file `NAME.lock` on which the
 /// server holds an exclusive `flock` for life; the system gives that up with the process,
@@ -18,6 +18,7 @@ use crate::ids;
 /// Dropping it removes both.
 pub(crate) struct Staging {
     content: PathBuf,
+    disk: Disk,
     folder: PathBuf,
     lock_path: PathBuf,
     _lock: File,
@@ -31,7 +32,7 @@ pub(crate) struct Debris {
 
 impl Staging {
     /// A new folder for a new server. Blocking.
-    pub(crate) fn create(staging: &Path, content: &Path) -> io::Result<Self> {
+    pub(crate) fn create(staging: &Path, content: &Path, disk: Disk) -> io::Result<Self> {
         loop {
             let name = ids::object();
             let lock_path = staging.join(format!("{name}.lock"));
@@ -53,6 +54,7 @@ impl Staging {
             DirBuilder::new().mode(0o700).create(&folder)?;
             return Ok(Self {
                 content: content.to_owned(),
+                disk,
                 folder,
                 lock_path,
                 _lock: lock,
@@ -60,13 +62,36 @@ impl Staging {
         }
     }
 
+    pub(super) fn content(&self) -> &Path {
+        &self.content
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// What an upload's end waits for.
+    pub(super) fn disk(&self) -> Disk {
+        self.disk
     }
 
     /// Where the object is once it is whole.
     pub(super) fn object_path(&self, object: &str) -> PathBuf {
         path(&self.content, object)
+    }
+
+    /// Writes a block and removes it. If that is cut off, the block is debris like that of an
+    /// upload. Blocking.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        let path = self.folder.join(ids::object());
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        let written = file.write_all(&[0; 4096]);
+        fs::remove_file(&path)?;
+        written
     }
 
     /// Leaves an object to a later sweep.

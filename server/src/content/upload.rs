@@ -12,7 +12,7 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 use tokio::task::{self, JoinHandle};
 
-use super::{BLOCK, Staging, remove, sync_folder};
+use super::{BLOCK, Staging, remove};
 use crate::{ids, store::Fate};
 
 /// Content on its way in. Holds at most two blocks in memory: one being written while the
@@ -59,7 +59,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes an object of what came. It is on the disk when this returns.
+    /// Makes an object of what came. When this returns, it is as durable as was promised.
     pub(crate) async fn finish(mut self) -> io::Result<Stored> {
         let staged = self.take_staged().await?;
         let Self {
@@ -127,9 +127,10 @@ impl Staged {
         let path = self.name.staging.object_path(&self.name.object);
         fs::hard_link(&self.name.path, &path)?;
         let path = self.name.published.insert(path);
-        self.file.sync_all()?;
+        let disk = self.name.staging.disk();
+        disk.settle(&self.file)?;
         if let Some(folder) = path.parent() {
-            sync_folder(folder)?;
+            disk.settle_folder(folder)?;
         }
         let size = i64::try_from(self.size).map_err(io::Error::other)?;
         Ok(Stored {
@@ -210,7 +211,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::content::Objects;
+    use crate::{
+        content::Objects,
+        durability::{Disk, Durability},
+    };
 
     /// The files with staged names, and the objects.
     fn names(dir: &Path) -> (usize, usize) {
@@ -229,11 +233,11 @@ mod tests {
         )
     }
 
-    fn objects(dir: &Path) -> Objects {
+    fn objects(dir: &Path, disk: Disk) -> Objects {
         let (staging, content) = (dir.join("staging"), dir.join("content"));
         fs::create_dir(&staging).unwrap();
         fs::create_dir(&content).unwrap();
-        Objects::open(&content, Staging::create(&staging, &content).unwrap()).unwrap()
+        Objects::open(&content, Staging::create(&staging, &content, disk).unwrap()).unwrap()
     }
 
     async fn stored(objects: &Objects) -> Stored {
@@ -246,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn object_lives_or_dies_with_its_transaction() {
         let dir = tempfile::tempdir().unwrap();
-        let objects = objects(dir.path());
+        let objects = objects(dir.path(), Disk::new(Durability::Full));
         let done = stored(&objects).await;
         assert_eq!(
             (done.size(), done.md5()),
@@ -262,9 +266,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_full_durability_waits_for_the_disk() {
+        for (durability, waits) in [(Durability::Full, true), (Durability::Relaxed, false)] {
+            let dir = tempfile::tempdir().unwrap();
+            let objects = objects(dir.path(), Disk::broken(durability));
+            let mut upload = objects.upload();
+            upload.write(Bytes::from_static(b"hello")).await.unwrap();
+            let stored = upload.finish().await;
+            assert_eq!(stored.is_err(), waits, "{durability:?}");
+            drop(stored);
+            assert_eq!(names(dir.path()), (0, 0), "{durability:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn object_of_unknown_fate_is_left_to_the_sweep() {
         let dir = tempfile::tempdir().unwrap();
-        let objects = objects(dir.path());
+        let objects = objects(dir.path(), Disk::new(Durability::Full));
         let stored = stored(&objects).await;
         let object = stored.object().to_owned();
         stored.settle(Fate::Unknown);
@@ -278,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn dropped_upload_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let objects = objects(dir.path());
+        let objects = objects(dir.path(), Disk::new(Durability::Full));
         let mut upload = objects.upload();
         for _ in 0..3 {
             upload.write(Bytes::from(vec![1; 300_000])).await.unwrap();

@@ -6,33 +6,40 @@
 //! memory, since other processes may change the same database at any moment.
 
 mod accounts;
+mod browse;
 mod changes;
+mod check;
 mod clients;
+mod count;
 mod create;
 mod edges;
 mod error;
+mod figures;
 mod grants;
 mod links;
 mod node;
+mod programs;
 mod properties;
 mod purge;
 mod query;
+mod reading;
 mod schema;
 mod sessions;
 mod trash;
 mod update;
 mod writer;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::writer::Writer;
 pub(crate) use self::{
     accounts::{Account, AddUser, RemoveUser, SetPassword},
+    browse::{FolderPage, FolderPlace, Step, TrashCursor, TrashItem, TrashPage},
+    check::{Mending, Suspect},
     clients::{AddClient, Client},
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
@@ -40,21 +47,26 @@ pub(crate) use self::{
     grants::{Access, Digest, IssueAccess, IssueCode, IssueRefresh, RedeemCode, Redeemed, Revoke},
     links::IssueLinks,
     node::{Content, Kind, Node, Status},
+    programs::{LetIn, TakeBack},
     properties::{ChangeProperties, PropertyChange},
     purge::PurgeTrash,
-    query::{Cursor, Order, Query, Scope, SortField, SortKey},
+    query::{Category, Cursor, Order, Query, Scope, SortField, SortKey},
+    reading::{Reading, Use, UsedObject},
     schema::{NewerSchema, SUPPORTED as SCHEMA},
     sessions::{EndSession, NewSession},
     trash::{Restore, Trash},
     update::{ForgetGarbage, Overwrite, Patch},
     writer::{Fate, Mutation},
 };
+use self::{figures::OpenedFile, writer::Writer};
+use crate::durability::Durability;
 
 /// The metadata of one data directory, open. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Store {
     readers: SqlitePool,
     writer: Writer,
+    file: Arc<OpenedFile>,
 }
 
 impl Store {
@@ -63,13 +75,20 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError::Newer`]: nothing was changed.
-    pub(crate) async fn open(file: &Path, now: i64) -> Result<Self, OpenError> {
+    pub(crate) async fn open(
+        file: &Path,
+        now: i64,
+        durability: Durability,
+    ) -> Result<Self, OpenError> {
         schema::check(file).await?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
-            // An answer is a promise: what it says must be on the disk.
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(match durability {
+                Durability::Full => SqliteSynchronous::Full,
+                // Waits before the log goes into the database, and so keeps that sound.
+                Durability::Relaxed => SqliteSynchronous::Normal,
+            })
             .busy_timeout(BUSY)
             .foreign_keys(true)
             .disable_statement_logging();
@@ -78,13 +97,15 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_lazy_with(options.pragma("query_only", "ON"));
+        let opened = OpenedFile::new(file.to_owned()).map_err(sqlx::Error::Io)?;
         Ok(Self {
             readers,
             writer: Writer::start(connection),
+            file: Arc::new(opened),
         })
     }
 
-    /// Runs a mutation; when this returns `Ok`, it is on the disk. A mutation once handed
+    /// Runs a mutation; when this returns `Ok`, it is as durable as was promised. A mutation once handed
     /// over runs to its end even if this future is dropped.
     pub(crate) async fn write<M: Mutation>(&self, mutation: M) -> Result<M::Output, Failure> {
         self.writer.run(mutation).await
@@ -117,3 +138,34 @@ const BUSY: Duration = Duration::from_secs(30);
 /// Reads at once. They are short and the disk's cache answers most: more connections than
 /// this would only cost their threads.
 const READERS: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use sqlx::SqliteConnection;
+
+    use super::*;
+
+    /// Reads how far a commit waits for the disk.
+    struct Synchronous;
+
+    impl Mutation for Synchronous {
+        type Output = i64;
+
+        async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<i64, Failure> {
+            let query = sqlx::query_scalar("PRAGMA synchronous");
+            Ok(query.fetch_one(connection).await?)
+        }
+    }
+
+    #[tokio::test]
+    async fn commits_wait_for_the_disk_unless_durability_is_relaxed() {
+        for (durability, expected) in [(Durability::Full, 2), (Durability::Relaxed, 1)] {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("db");
+            std::fs::write(&file, "").unwrap();
+            let store = Store::open(&file, 0, durability).await.unwrap();
+            assert_eq!(store.write(Synchronous).await.unwrap(), expected);
+            store.close().await;
+        }
+    }
+}

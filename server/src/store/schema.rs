@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_nodes.sql"),
     include_str!("../../migrations/0002_changes.sql"),
     include_str!("../../migrations/0003_accounts.sql"),
+    include_str!("../../migrations/0004_counts.sql"),
 ];
 
 /// The newest version this program knows.
@@ -70,13 +71,13 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, now: i64) -> Resu
     Ok(())
 }
 
-async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+pub(super) async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(connection)
         .await
 }
 
-fn known(found: i64) -> Result<(), OpenError> {
+pub(super) fn known(found: i64) -> Result<(), OpenError> {
     match found > SUPPORTED {
         true => Err(OpenError::Newer(NewerSchema { found })),
         false => Ok(()),

@@ -127,6 +127,19 @@ impl Running {
         }
     }
 
+    /// Another client of the same server, which goes on when this one is dropped.
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            endpoint: self.endpoint.clone(),
+            content: self.content.clone(),
+            address: self.address,
+            token: self.token.clone(),
+            client: self.client.clone(),
+            stop: None,
+            task: None,
+        }
+    }
+
     /// Ends the server and waits for it.
     pub(crate) async fn stop(mut self) {
         self.stop.take();
