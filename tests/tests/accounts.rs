@@ -1,5 +1,7 @@
 //! Users and programs of a server, from its command line to a browser's first page.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{io::Write as _, process::Stdio};
 
 use acd_tests::{Acd, Finished};

@@ -167,6 +167,72 @@ async fn first_user_has_the_first_drive_and_others_their_own() {
 }
 
 #[tokio::test]
+async fn tokens_from_before_there_were_users_are_good_for_the_first_drive() {
+    use sqlx::{ConnectOptions as _, Executor as _};
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("metadata.sqlite3");
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(&file)
+        .create_if_missing(true);
+    let mut old = options.connect().await.unwrap();
+    for step in [
+        include_str!("../../migrations/0001_nodes.sql"),
+        include_str!("../../migrations/0002_changes.sql"),
+        "PRAGMA user_version = 2;
+         INSERT INTO nodes (id, kind, is_root, created, modified, created_by)
+         VALUES ('AAAAAAAAAAAAAAAAAAAAAA', 'FOLDER', 1, 0, 0, 'x');",
+    ] {
+        old.execute(sqlx::raw_sql(step)).await.unwrap();
+    }
+    let digest = |text: &str| hex::decode(sha256(text)).unwrap();
+    sqlx::query("INSERT INTO clients VALUES ('client', ?1, 'old program', 0)")
+        .bind(digest("secret"))
+        .execute(&mut old)
+        .await
+        .unwrap();
+    sqlx::query("INSERT INTO refresh_tokens VALUES (?1, 'client', 0)")
+        .bind(digest("Atzr|old"))
+        .execute(&mut old)
+        .await
+        .unwrap();
+    sqlx::query("INSERT INTO access_tokens VALUES (?1, 'client', 1700000001000)")
+        .bind(digest("Atza|old"))
+        .execute(&mut old)
+        .await
+        .unwrap();
+    sqlx::Connection::close(old).await.unwrap();
+
+    let server = Running::start(Time::new().options(dir.path())).await;
+    let nodes = format!("{}nodes", server.endpoint);
+    let folder = r#"{"name": "made", "kind": "FOLDER"}"#;
+    let made = send(
+        server
+            .client
+            .post(&nodes)
+            .bearer_auth("Atza|old")
+            .body(folder),
+    )
+    .await;
+    assert_eq!(made.expect(201).json()["createdBy"], "old program");
+    assert_eq!(server.find("name:made").await, ["made"]);
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "Atzr|old"),
+        ("client_id", "client"),
+        ("client_secret", "secret"),
+    ];
+    let url = format!("http://{}/auth/o2/token", server.address);
+    let tokens = send(server.client.post(url).form(&form))
+        .await
+        .expect(200)
+        .json();
+    let token = tokens["access_token"].as_str().unwrap();
+    send(server.client.get(&nodes).bearer_auth(token))
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
 async fn passwords_are_not_on_the_disk() {
     let (dir, server) = with_users(&Time::new()).await;
     let mut browser = Browser::new(&server);

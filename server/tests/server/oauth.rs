@@ -613,6 +613,47 @@ async fn tokens_open_what_the_user_agreed_to() {
 }
 
 #[tokio::test]
+async fn links_and_pictures_open_no_more_than_the_token_does() {
+    let mut scene = Scene::signed_in("bert").await;
+    let tokens = scene.tokens(DRIVE).await;
+    let url = format!("{}nodes", scene.server.content);
+    for name in ["a.jpg", "b.zip"] {
+        let metadata = json!({"name": name, "kind": "FILE"}).to_string();
+        let request = http_client().post(&url).bearer_auth(token(&tokens));
+        let body = multipart(Some(&metadata), Some(name.as_bytes()));
+        let request = request.header("Content-Type", MULTIPART).body(body);
+        send(request).await.expect(201);
+    }
+    let narrow = scene.tokens("clouddrive:read_image").await;
+    let url = format!(
+        "{}nodes?filters=kind:FILE&tempLink=true",
+        scene.server.endpoint
+    );
+    let listed = send(http_client().get(url).bearer_auth(token(&narrow))).await;
+    let listed = listed.expect(200).json();
+    let link = |name: &str| {
+        let mut nodes = listed["data"].as_array().unwrap().iter();
+        let node = nodes.find(|node| node["name"] == name).unwrap();
+        node["tempLink"].as_str().map(str::to_owned)
+    };
+    assert_eq!(link("b.zip"), None);
+    // It leads to the drive of its own account, without a token.
+    let link = link("a.jpg").unwrap();
+    let content = send(http_client().get(&link)).await.expect(200);
+    assert_eq!(content.body, b"a.jpg");
+    let none = scene.tokens("clouddrive:write").await;
+    let picture = listed["data"][0]["id"].as_str().unwrap();
+    let url = format!("{}nodes/{picture}/content?viewBox=10", scene.server.content);
+    let refused = send(http_client().get(url).bearer_auth(token(&none))).await;
+    refused.expect(403);
+    // A removed user's links are gone with the rest.
+    let accounts = Accounts::open(scene.dir.path()).await.unwrap();
+    accounts.remove_user("bert").await.unwrap();
+    accounts.close().await;
+    send(http_client().get(&link)).await.expect(404);
+}
+
+#[tokio::test]
 async fn token_info_and_profile_tell_who_and_for_how_long() {
     let mut scene = Scene::signed_in("anna").await;
     let tokens = scene.tokens("profile clouddrive:read_all").await;

@@ -92,9 +92,9 @@ fn line(app: &App, user: &User) -> String {
 /// A password: typed twice and not shown, or the first line of standard input.
 fn new_password() -> Result<String, Failure> {
     let unread = |error: io::Error| {
-        let mut failure = Failure::new("no-password", Exit::Usage, "no password can be read");
-        failure.causes.push(error.to_string());
-        failure.hint("type it, or give it as a line of standard input")
+        Failure::new("no-password", Exit::Usage, "no password can be read")
+            .because(error)
+            .hint("type it, or give it as a line of standard input")
     };
     if !io::stdin().is_terminal() {
         let mut line = String::new();
