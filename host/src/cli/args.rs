@@ -113,7 +113,7 @@ pub(super) enum Command {
         place: OsString,
     },
     /// Run an Amazon Drive for other programs, until interrupted
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Show the version
     Version,
 }
