@@ -16,7 +16,8 @@ use crate::{
     clock::{Clock, iso8601},
     data_dir::storage,
     ids,
-    store::{Failure, IssueAccess, NewClient, Store},
+    scopes::Scopes,
+    store::{AddClient, Failure, IssueAccess, IssueRefresh, Store},
 };
 
 /// Writes the file for a server at this base address and says where it is.
@@ -39,10 +40,11 @@ pub(crate) async fn write(
     let now = clock.now();
     let credentials = credentials(existing, store, now).await;
     let credentials = credentials.map_err(|error| storage(data_dir, error))?;
+    let (credentials, grant_id) = credentials;
     let access_token = ids::access_token();
     let expires = now + ACCESS_SECONDS * 1000;
     let issue = IssueAccess {
-        client: credentials.client_id.clone(),
+        grant_id,
         token: ids::digest(&access_token),
         expires,
         now,
@@ -57,13 +59,20 @@ pub(crate) async fn write(
         refresh_token: credentials.refresh_token.clone(),
         expiry: iso8601(expires),
     };
-    let text = format(base, &credentials, &token);
-    let target = path.clone();
+    write_secret(&path, format(base, &credentials, &token)).await?;
+    Ok(path)
+}
+
+/// Writes a file that only its owner can read, all at once.
+pub(crate) async fn write_secret(path: &Path, text: String) -> Result<(), Error> {
+    let target = path.to_owned();
     let written = task::spawn_blocking(move || replace(&target, &text)).await;
     written
         .unwrap_or_else(|panic| Err(panic.into()))
-        .map_err(failed)?;
-    Ok(path)
+        .map_err(|source| Error::DataDirectory {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 struct Credentials {
@@ -81,36 +90,48 @@ struct Token {
     expiry: String,
 }
 
-/// Those of the file if they are good, else new ones.
+/// Those of the file if they are good, else new ones; and the grant of the refresh token.
 async fn credentials(
     existing: Option<Credentials>,
     store: &Store,
     now: i64,
-) -> Result<Credentials, Failure> {
+) -> Result<(Credentials, String), Failure> {
     if let Some(existing) = existing
         && store
             .verify_client(&existing.client_id, ids::digest(&existing.client_secret))
             .await?
-        && store
-            .verify_refresh(&existing.client_id, ids::digest(&existing.refresh_token))
-            .await?
+        && let Some(refresh) = store.refresh(ids::digest(&existing.refresh_token)).await?
+        && refresh.client == existing.client_id
     {
-        return Ok(existing);
+        // One that was made before users could let clients in has no redirect yet.
+        store.write(client(&existing, now)).await?;
+        return Ok((existing, refresh.grant_id));
     }
     let new = Credentials {
         client_id: ids::client_id(),
         client_secret: ids::client_secret(),
         refresh_token: ids::refresh_token(),
     };
-    let client = NewClient {
-        id: new.client_id.clone(),
-        name: CLIENT_NAME.into(),
-        secret: ids::digest(&new.client_secret),
-        refresh_token: ids::digest(&new.refresh_token),
+    store.write(client(&new, now)).await?;
+    let issue = IssueRefresh {
+        client: new.client_id.clone(),
+        account: store.first_account().await?.id,
+        scopes: Scopes::drive().to_string(),
+        token: ids::digest(&new.refresh_token),
         now,
     };
-    store.write(client).await?;
-    Ok(new)
+    let grant_id = store.write(issue).await?;
+    Ok((new, grant_id))
+}
+
+fn client(credentials: &Credentials, now: i64) -> AddClient {
+    AddClient {
+        id: credentials.client_id.clone(),
+        name: CLIENT_NAME.into(),
+        secret: ids::digest(&credentials.client_secret),
+        redirects: vec![RCLONE_REDIRECT.into()],
+        now,
+    }
 }
 
 fn format(base: &str, credentials: &Credentials, token: &Token) -> String {
@@ -176,6 +197,9 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 /// The section's name, and so the remote's.
 const SECTION: &str = "drive";
+
+/// Where rclone has users sent back to.
+const RCLONE_REDIRECT: &str = "http://127.0.0.1:53682/";
 
 /// `createdBy` of nodes made with this client.
 const CLIENT_NAME: &str = "acd";

@@ -28,23 +28,7 @@ impl DataDir {
     /// Opens the directory or makes a new one, and sweeps out what dead servers left.
     pub(crate) async fn open(root: &Path, now: i64, durability: Durability) -> Result<Self, Error> {
         let paths = Paths::new(root);
-        let lock = {
-            let paths = paths.clone();
-            blocking(root, move || paths.create_root()).await?
-        };
-        let database = paths.database.clone();
-        blocking(root, move || create_file(&database)).await?;
-        let store = Store::open(&paths.database, now, durability)
-            .await
-            .map_err(|error| match error {
-                OpenError::Newer(newer) => Error::NewerSchema {
-                    path: root.to_owned(),
-                    found: newer.found,
-                    supported: store::SCHEMA,
-                },
-                OpenError::Database(source) => storage(root, source),
-            })?;
-        drop(lock);
+        let store = open_store(root, now, durability).await?;
         let objects = {
             let paths = paths.clone();
             blocking(root, move || {
@@ -68,6 +52,30 @@ impl DataDir {
             garbage,
         })
     }
+}
+
+/// Opens the metadata alone, creating the directory if it is missing.
+pub(crate) async fn open_store(
+    root: &Path,
+    now: i64,
+    durability: Durability,
+) -> Result<Store, Error> {
+    let paths = Paths::new(root);
+    let database = paths.database.clone();
+    let _lock = blocking(root, move || paths.create_root()).await?;
+    {
+        let database = database.clone();
+        blocking(root, move || create_file(&database)).await?;
+    }
+    let opened = Store::open(&database, now, durability).await;
+    opened.map_err(|error| match error {
+        OpenError::Newer(newer) => Error::NewerSchema {
+            path: root.to_owned(),
+            found: newer.found,
+            supported: store::SCHEMA,
+        },
+        OpenError::Database(source) => storage(root, source),
+    })
 }
 
 /// Where things are in a data directory.

@@ -97,4 +97,60 @@ pub enum Error {
         /// The database's own words.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+
+    /// A user of this name is there already.
+    #[error("there is a user {name} already")]
+    UserExists {
+        /// The name, in lower case.
+        name: String,
+    },
+
+    /// There is no user of this name.
+    #[error("there is no user {name}")]
+    NoSuchUser {
+        /// The name, in lower case.
+        name: String,
+    },
+
+    /// A user cannot be called that.
+    #[error("{name:?} is no user name: it takes up to 64 letters, digits and any of . _ - + @")]
+    UserName {
+        /// The name as given.
+        name: String,
+    },
+
+    /// The password cannot be used.
+    #[error("a password has {at_least} to {at_most} bytes")]
+    Password {
+        /// Fewest bytes.
+        at_least: usize,
+        /// Most bytes.
+        at_most: usize,
+    },
+
+    /// Nobody can be sent to this address safely.
+    #[error("{uri:?} is no redirect URI: {reason}")]
+    RedirectUri {
+        /// The address as given.
+        uri: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
+    /// The certificate or its key cannot be used: the file is missing, is not PEM, or the two
+    /// do not belong together.
+    #[error("cannot use '{}' for TLS", .path.display())]
+    Tls {
+        /// The file that made trouble.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The public address is none that clients could put paths behind.
+    #[error("{url:?} is no public address: it is http:// or https:// and a name, without a path")]
+    PublicUrl {
+        /// The address as given.
+        url: String,
+    },
 }

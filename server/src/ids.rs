@@ -59,6 +59,28 @@ pub(crate) fn client_secret() -> String {
     hex::encode(Sha256::digest(random_text(3)))
 }
 
+/// A new account id. Of the service's shape, which is `amzn1.account.` and capitals and digits.
+pub(crate) fn account_id() -> String {
+    format!("amzn1.account.A{:X}", Uuid::new_v4().simple())
+}
+
+/// A new authorization code: as long as the service's.
+pub(crate) fn code() -> String {
+    format!("AN{}", &hex::encode(Sha256::digest(random_text(3)))[..32])
+}
+
+/// 256 random bits in hex digits, to know a browser by.
+pub(crate) fn browser() -> String {
+    hex::encode(Sha256::digest(random_text(3)))
+}
+
+/// Sixteen random bytes, for a password's hash.
+pub(crate) fn salt() -> [u8; 16] {
+    let mut salt = [0; 16];
+    salt.copy_from_slice(&Sha256::digest(random_text(2))[..16]);
+    salt
+}
+
 /// What of a secret is stored. Comparing digests tells nothing of how much of a guess was
 /// right, however the comparison is done.
 pub(crate) fn digest(secret: &str) -> [u8; 32] {

@@ -11,6 +11,31 @@ pub(crate) fn content_type(declared: Option<&str>, extension: Option<&str>) -> S
     }
 }
 
+/// The service's four kinds of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Category {
+    Photo,
+    Video,
+    Document,
+    Other,
+}
+
+/// The category of a content type, as the account's usage counts it.
+pub(crate) fn category(content_type: &str) -> Category {
+    let content_type = content_type.to_ascii_lowercase();
+    let starts = |prefixes: &[&str]| {
+        prefixes
+            .iter()
+            .any(|prefix| content_type.starts_with(prefix))
+    };
+    match () {
+        () if starts(&["image/"]) => Category::Photo,
+        () if starts(&["video/"]) => Category::Video,
+        () if starts(DOCUMENTS) => Category::Document,
+        () => Category::Other,
+    }
+}
+
 fn by_extension(extension: &str) -> &'static str {
     let found = TYPES.iter().find(|(known, _)| *known == extension);
     found.map_or(UNKNOWN, |(_, content_type)| content_type)
@@ -18,6 +43,16 @@ fn by_extension(extension: &str) -> &'static str {
 
 /// The type that says nothing.
 const UNKNOWN: &str = "application/octet-stream";
+
+/// How the types of documents begin.
+const DOCUMENTS: &[&str] = &[
+    "text/",
+    "application/pdf",
+    "application/rtf",
+    "application/msword",
+    "application/vnd.ms-",
+    "application/vnd.openxmlformats-officedocument.",
+];
 
 /// The common ones. More would cost clients nothing and gain them nothing: all of them
 /// either declare a type or ignore it.

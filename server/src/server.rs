@@ -1,7 +1,7 @@
 //! The server as its user sees it: bound, asked for its address, run, stopped.
 
 use std::{
-    convert::Infallible,
+    io,
     net::SocketAddr,
     path::PathBuf,
     pin::pin,
@@ -9,26 +9,26 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use axum::Router;
-use http::{Request, Uri};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
-use tower_service::Service as _;
+use tokio_rustls::TlsAcceptor;
+use url::Url;
 
 use crate::{
-    Error,
-    api::{self, Local, LocalAddress, Service},
+    Error, Limits,
+    accounts::Drives,
+    api::{self, Admin, Listening, Metrics, Peer, Site},
     client_config,
     clock::Clock,
-    data_dir::DataDir,
+    connection::{Shared, answer},
+    data_dir::storage,
     durability::Durability,
-    janitor,
+    fault::{self, Faults, InvalidFault},
+    ids, janitor, tls,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -44,7 +44,18 @@ pub struct Options {
     /// How long a node stays in the trash before it is purged: 30 days, as at the service,
     /// if nothing else is said. `None`: for ever.
     pub trash_retention: Option<Duration>,
+    /// The certificate, with those that vouch for it behind it, and its key, as PEM files:
+    /// connections are encrypted then, and only then.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// `https://NAME` by which clients reach the server, where that is not an address of this
+    /// machine: all addresses it gives out begin like this.
+    pub public_url: Option<String>,
+    /// What clients may take up.
+    pub limits: Limits,
     clock: Clock,
+    faults: Vec<String>,
+    fault_admin: bool,
+    metrics_token: Option<[u8; 32]>,
 }
 
 impl Options {
@@ -55,7 +66,13 @@ impl Options {
             listen,
             durability: Durability::default(),
             trash_retention: Some(janitor::RETENTION),
+            tls: None,
+            public_url: None,
+            limits: Limits::default(),
             clock: Clock::default(),
+            faults: Vec::new(),
+            fault_admin: false,
+            metrics_token: None,
         }
     }
 
@@ -66,6 +83,37 @@ impl Options {
         self.clock = Clock::new(now);
         self
     }
+
+    /// Has these fault rules in force from the start, behind those given before: see
+    /// [`fault`].
+    ///
+    /// # Errors
+    /// The first that is no rule.
+    pub fn with_faults<R: Into<String>>(
+        mut self,
+        rules: impl IntoIterator<Item = R>,
+    ) -> Result<Self, InvalidFault> {
+        let first = self.faults.len();
+        self.faults.extend(rules.into_iter().map(Into::into));
+        fault::check(self.faults[first..].iter().map(String::as_str))?;
+        Ok(self)
+    }
+
+    /// Lets who has the token change fault rules by calls of `/admin/faults`, from this
+    /// machine: see [`Server::fault_admin`].
+    #[must_use]
+    pub fn with_fault_admin(mut self) -> Self {
+        self.fault_admin = true;
+        self
+    }
+
+    /// Lets whoever sends this bearer token read `/metrics`, from anywhere. Those on the same
+    /// machine need none, unless they ask for another, as a reverse proxy does.
+    #[must_use]
+    pub fn with_metrics_token(mut self, token: &str) -> Self {
+        self.metrics_token = Some(ids::digest(token));
+        self
+    }
 }
 
 /// A server that has its port and its data directory. Clients can connect already; they are
@@ -73,11 +121,13 @@ impl Options {
 pub struct Server {
     data_dir: PathBuf,
     listener: TcpListener,
-    address: SocketAddr,
-    service: Service,
-    collector: JoinHandle<()>,
-    /// Ends when it is dropped.
-    janitor: JoinSet<()>,
+    listening: Listening,
+    tls: Option<TlsAcceptor>,
+    limits: Arc<Limits>,
+    site: Site,
+    metrics: Arc<Metrics>,
+    faults: Faults,
+    admin: Option<Admin>,
 }
 
 impl Server {
@@ -89,57 +139,67 @@ impl Server {
     /// - [`Error::NotADirectory`], [`Error::DataDirectory`], [`Error::Storage`]: it cannot
     ///   be used.
     /// - [`Error::Bind`]: the address cannot be had.
+    /// - [`Error::Tls`], [`Error::PublicUrl`]: they cannot be used.
     pub async fn bind(options: Options) -> Result<Self, Error> {
         let Options {
             data_dir,
             listen,
             durability,
             trash_retention,
+            tls,
+            public_url,
+            limits,
             clock,
+            faults: rules,
+            fault_admin,
+            metrics_token,
         } = options;
+        let public = public_url.as_deref().map(origin).transpose()?;
+        let tls = match tls {
+            Some((certificate, key)) => {
+                let reading = spawn_blocking(move || tls::acceptor(&certificate, &key));
+                Some(reading.await.expect("reading files does not panic")?)
+            }
+            None => None,
+        };
         let bind = |source| Error::Bind {
             address: listen,
             source,
         };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        let opened = DataDir::open(&data_dir, clock.now(), durability).await?;
-        let (garbage, collected) = mpsc::unbounded_channel();
-        for object in opened.garbage {
-            let _ = garbage.send(object);
+        let faults = Faults::new(clock.clone());
+        for rule in rules {
+            // Each was checked when it was given.
+            let _ = faults.add(&rule);
         }
-        let collector = opened
-            .objects
-            .clone()
-            .collect_garbage(opened.store.clone(), collected);
-        let mut janitor = JoinSet::new();
-        if let Some(retention) = trash_retention {
-            janitor.spawn(janitor::purge_trash(
-                opened.store.clone(),
-                clock.clone(),
-                garbage.clone(),
-                retention,
-            ));
-        }
+        let drives = Drives::open(&data_dir, clock.clone(), durability, trash_retention).await?;
         Ok(Self {
             data_dir,
             listener,
-            address,
-            service: Service {
-                store: opened.store,
-                objects: opened.objects,
-                garbage,
-                clock,
-                local: Arc::new(Local::new()),
+            listening: Listening {
+                address,
+                encrypted: tls.is_some(),
+                public,
             },
-            collector: tokio::spawn(collector),
-            janitor,
+            tls,
+            limits: Arc::new(limits),
+            site: Site::new(drives, clock),
+            metrics: Arc::new(Metrics::new(metrics_token)),
+            faults,
+            admin: fault_admin.then(Admin::new),
         })
     }
 
     /// The address listened on, with the port that was taken.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.listening.address
+    }
+
+    /// Where clients find the server: `http://ADDRESS`, or the public address, without a slash
+    /// at the end.
+    pub fn base(&self) -> String {
+        self.listening.url()
     }
 
     /// `http://ADDRESS/drive/v1/`: what a client calls `account/endpoint` of, to learn all
@@ -151,7 +211,28 @@ impl Server {
     /// A bearer token for all calls, good for as long as this server runs. It is kept in
     /// memory only.
     pub fn local_token(&self) -> String {
-        self.service.local.token().to_owned()
+        self.site.local.token().to_owned()
+    }
+
+    /// The fault rules in force: to be added, removed and counted while the server runs. When
+    /// it has stopped there are none.
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+
+    /// Writes `fault-admin.token` into the data directory, with mode 0600 and all at once, and
+    /// says where it is: the bearer token for `/admin/faults`, good for as long as this server
+    /// runs. `None` if the options do not ask for that.
+    ///
+    /// # Errors
+    /// [`Error::DataDirectory`]: the file cannot be written.
+    pub async fn fault_admin(&self) -> Result<Option<PathBuf>, Error> {
+        let Some(admin) = &self.admin else {
+            return Ok(None);
+        };
+        let path = self.data_dir.join("fault-admin.token");
+        client_config::write_secret(&path, format!("{}\n", admin.token())).await?;
+        Ok(Some(path))
     }
 
     /// Writes `client.conf` into the data directory, with mode 0600 and all at once, and
@@ -166,10 +247,20 @@ impl Server {
         client_config::write(
             &self.data_dir,
             &self.base(),
-            &self.service.store,
-            &self.service.clock,
+            self.site.accounts(),
+            &self.site.clock,
         )
         .await
+    }
+
+    /// Whether anybody can sign in.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]: the metadata cannot be read.
+    pub async fn has_users(&self) -> Result<bool, Error> {
+        let users = self.site.accounts().users().await;
+        let users = users.map_err(|error| storage(&self.data_dir, error))?;
+        Ok(!users.is_empty())
     }
 
     /// Answers requests until `shutdown` ends. Then takes no more connections, lets running
@@ -181,22 +272,41 @@ impl Server {
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
         let Self {
             listener,
-            service,
-            collector,
-            janitor,
+            listening,
+            tls,
+            limits,
+            site,
+            metrics,
+            faults,
+            admin,
             ..
         } = self;
-        let store = service.store.clone();
-        let router = api::router(service);
+        let running = site.drives.running();
+        // Aborted with this future.
+        let mut late = JoinSet::new();
+        late.spawn(faults.clone().run_late());
         let (stop, stopping) = watch::channel(());
+        let slots = Arc::new(Semaphore::new(limits.connections));
+        let shared = Shared {
+            router: api::router(site, limits.clone(), metrics.clone(), faults.clone(), admin),
+            tls,
+            limits,
+            listening,
+            stopping,
+        };
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(answer(stream, router.clone(), stopping.clone()));
+                (slot, accepted) = accept(&listener, &slots) => match accepted {
+                    Ok((stream, peer)) => {
+                        let open = metrics.connection();
+                        let answer = answer(stream, Peer(peer), shared.clone());
+                        connections.spawn(async move {
+                            answer.await;
+                            drop((slot, open));
+                        });
                     }
                     // Out of descriptors, most likely: connections that end give some back.
                     Err(error) => {
@@ -207,23 +317,20 @@ impl Server {
                 Some(_) = connections.join_next() => {}
             }
         }
-        drop((listener, stop, stopping, router));
+        drop((listener, stop, shared));
+        faults.stop();
         let ended = timeout(GRACE, async {
             while connections.join_next().await.is_some() {}
         });
         if ended.await.is_err() {
             connections.shutdown().await;
         }
-        drop(janitor);
-        // Ends when the last that could produce garbage is gone: uploads cut off above may
-        // still be on their way through the writer.
-        let _ = timeout(GRACE, collector).await;
-        store.close().await;
+        // What waits to appear late appears now. The writes take milliseconds.
+        late.join_all().await;
+        faults.finish().await;
+        // Uploads cut off above may still be on their way through the writer.
+        running.close(GRACE).await;
         Ok(())
-    }
-
-    fn base(&self) -> String {
-        format!("http://{}", api::reachable(self.address))
     }
 }
 
@@ -232,90 +339,68 @@ impl std::fmt::Debug for Server {
         let mut shown = f.debug_struct("Server");
         shown
             .field("data_dir", &self.data_dir)
-            .field("address", &self.address);
+            .field("address", &self.listening.address);
         shown.finish_non_exhaustive()
     }
 }
 
-/// Answers the requests of one connection, until it ends or the server stops.
-async fn answer(stream: TcpStream, router: Router, mut stopping: watch::Receiver<()>) {
-    let Ok(local) = stream.local_addr() else {
-        return;
-    };
-    // Small replies must not wait for a full packet.
-    let _ = stream.set_nodelay(true);
-    let requests = service_fn(move |request: Request<Incoming>| {
-        let mut router = router.clone();
-        let mut request = request.map(axum::body::Body::new);
-        collapse_slashes(request.uri_mut());
-        request.extensions_mut().insert(LocalAddress(local));
-        async move {
-            Ok::<_, Infallible>(
-                router
-                    .call(request)
-                    .await
-                    .unwrap_or_else(|never| match never {}),
-            )
-        }
-    });
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), requests));
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(target: "amazon_drive_server", %error, "connection broke off");
-    }
+/// The next connection, when there is room for one. Those that wait, wait in the system.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (
+    Option<OwnedSemaphorePermit>,
+    io::Result<(TcpStream, SocketAddr)>,
+) {
+    let slot = slots.clone().acquire_owned().await.ok();
+    (slot, listener.accept().await)
 }
 
-/// `//` counts as `/`: clients of the service append paths to addresses that end in one.
-fn collapse_slashes(uri: &mut Uri) {
-    if !uri.path().contains("//") {
-        return;
-    }
-    let mut path = String::with_capacity(uri.path().len());
-    for letter in uri.path().chars() {
-        if letter != '/' || !path.ends_with('/') {
-            path.push(letter);
-        }
-    }
-    if let Some(query) = uri.query() {
-        path.push('?');
-        path.push_str(query);
-    }
-    if let Ok(collapsed) = path.parse() {
-        *uri = collapsed;
+/// The address as an origin: clients put paths behind it.
+fn origin(public_url: &str) -> Result<Arc<str>, Error> {
+    let url = Url::parse(public_url).ok();
+    let origin = url.filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    match origin {
+        Some(url) => Ok(url.origin().ascii_serialization().into()),
+        None => Err(Error::PublicUrl {
+            url: public_url.to_owned(),
+        }),
     }
 }
 
 /// How long requests may go on once the server is to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long a request's headers may take, and how long a connection may be idle: hyper's own
-/// default.
-const HEADERS: Duration = Duration::from_secs(30);
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn duplicate_slashes_count_as_one() {
-        for (from, to) in [
-            ("/drive/v1//nodes/x", "/drive/v1/nodes/x"),
-            ("///nodes//?filters=a//b", "/nodes/?filters=a//b"),
-            ("/nodes?x=//", "/nodes?x=//"),
+    fn public_address_is_an_origin() {
+        for (url, expected) in [
+            ("https://Drive.example", "https://drive.example"),
+            ("https://drive.example:443/", "https://drive.example"),
+            ("http://drive.example:8080", "http://drive.example:8080"),
         ] {
-            let mut uri = from.parse().unwrap();
-            collapse_slashes(&mut uri);
-            assert_eq!(uri, to);
+            assert_eq!(&*origin(url).unwrap(), expected);
+        }
+        for wrong in [
+            "drive.example",
+            "ftp://drive.example",
+            "https://drive.example/below",
+            "https://drive.example/?x",
+            "https://user@drive.example",
+            "",
+        ] {
+            let refused = origin(wrong);
+            assert!(matches!(refused, Err(Error::PublicUrl { .. })), "{wrong}");
         }
     }
 }

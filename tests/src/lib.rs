@@ -7,6 +7,7 @@
 //! - `remotes`: configured remotes, tokens, refresh
 //! - `sandbox`: what a component cannot do
 //! - `kill`: processes that die at any moment
+//! - `rclone`: the real rclone, which knew the real service, as a client of our server
 //! - `server_kill`: a server that dies fifty times under load
 //! - `serve_data`: `acd serve backup` and `acd serve fsck`
 //! - `component`: the component in the tree belongs to the sources, and asks for no more
@@ -17,9 +18,13 @@
 mod client;
 mod peers;
 mod program;
+mod proxy;
+mod rclone;
 mod tree;
 
 pub use client::{Answer, Client};
 pub use peers::{Exchange, Reply, Stub};
 pub use program::{Acd, Finished, Serve};
+pub use proxy::Proxy;
+pub use rclone::Rclone;
 pub use tree::{Entry, Tree, md5_of};

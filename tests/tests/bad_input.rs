@@ -261,3 +261,23 @@ fn source_and_destination_that_overlap_are_refused() {
     }
     assert_eq!(Tree::of(&acd.path("a")).files(), 1);
 }
+
+#[test]
+fn wrong_fault_rule_starts_no_server_and_says_what_is_right() {
+    let acd = Acd::new();
+    let run = acd.run(["serve", "--data-dir", "drive", "--fault", "429=tea"]);
+    run.assert_error(1, "bad-fault");
+    assert!(run.stderr.contains("fault rule '429=tea'"), "{run}");
+    assert!(run.stderr.contains("\nhint: SHAPE is one of"), "{run}");
+    assert!(!acd.path("drive").exists());
+}
+
+#[test]
+fn faults_are_listed_without_a_server() {
+    let acd = Acd::new();
+    let list = acd.ok(["serve", "--list-faults"]).stdout;
+    assert!(list.contains("\n  late-upload[=WHEN] "), "{list}");
+    let document = acd.ok(["serve", "--list-faults", "--markdown"]).stdout;
+    let written = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/faults.md");
+    assert_eq!(document, fs::read_to_string(written).unwrap());
+}

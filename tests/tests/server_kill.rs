@@ -147,7 +147,7 @@ fn work(
                 known.unanswered = Some(wanted.clone());
                 client.overwrite(&id, &content)
             }
-            4..=7 if wanted.parent != *place => {
+            4..=6 if wanted.parent != *place => {
                 let body = json!({"fromParent": wanted.parent, "childId": id});
                 wanted.parent.clone_from(place);
                 known.unanswered = Some(wanted.clone());

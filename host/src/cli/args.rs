@@ -5,7 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::env;
+use super::{env, requests::Format};
 
 /// Amazon Drive, and everything that still speaks its API.
 ///
@@ -113,7 +113,7 @@ pub(super) enum Command {
         place: OsString,
     },
     /// Run an Amazon Drive for other programs, until interrupted
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Show the version
     Version,
 }
@@ -153,6 +153,13 @@ pub(super) struct Serve {
 
 #[derive(Subcommand, Debug)]
 pub(super) enum ServeCommand {
+    /// Say who may sign in to a server; the server may be running
+    ///
+    /// Each user has a drive of their own. The first that is added gets the one that the
+    /// folder has already.
+    User(ServeUser),
+    /// Say which programs may ask users for leave; the server may be running
+    Client(ServeClient),
     /// Copy a server's data to another folder; the server may be running
     ///
     /// The copy is of one moment, and is itself a folder that a server can run on. What it
@@ -165,6 +172,64 @@ pub(super) enum ServeCommand {
     /// One line for each thing that is wrong, with the node and what to do about it. Ends
     /// with status 0 if nothing is wrong, or nothing any more, and with 6 if something is.
     Fsck(ServeFsck),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeUser {
+    #[command(subcommand)]
+    pub(super) command: UserCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum UserCommand {
+    /// Add a user; asks for a password, or reads a line from standard input
+    Add(NamedUser),
+    /// List the users and where their drives are
+    List(ServedData),
+    /// Change a user's password; they have to sign in again
+    Passwd(NamedUser),
+    /// Remove a user with all tokens; what is in their drive stays
+    Remove(NamedUser),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeClient {
+    #[command(subcommand)]
+    pub(super) command: ClientCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ClientCommand {
+    /// Add a program, and show its id and its secret this once
+    Add(NewClient),
+    /// List the programs
+    List(ServedData),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct NamedUser {
+    /// The user's name, or an address of mail
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) data: ServedData,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct NewClient {
+    /// What users are told it is called
+    pub(super) name: String,
+    /// Where users are sent back to; `:*` is any port, on this machine only
+    #[arg(long = "redirect-uri", value_name = "URI", required = true)]
+    pub(super) redirect_uris: Vec<String>,
+    #[command(flatten)]
+    pub(super) data: ServedData,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServedData {
+    /// The server's data
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) data_dir: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -202,17 +267,71 @@ pub(super) enum ServeDurability {
 #[derive(Args, Debug)]
 pub(super) struct ServeOptions {
     /// Where it keeps its data; made if it is not there
-    #[arg(long, value_name = "FOLDER", required = true)]
+    #[arg(long, value_name = "FOLDER", required_unless_present = "list_faults")]
     pub(super) data_dir: Option<PathBuf>,
     /// Where it listens; port 0 is any free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8181")]
     pub(super) listen: SocketAddr,
+    /// Encrypt connections with this certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The certificate's key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// What clients reach it by, such as https://drive.example, if not by an address of this
+    /// machine
+    #[arg(long, value_name = "URL")]
+    pub(super) public_url: Option<String>,
     /// Listen on an address that other machines reach, without encryption
     #[arg(long)]
     pub(super) allow_remote: bool,
     /// When what it has acknowledged is on the disk
     #[arg(long, value_name = "WHEN", default_value = "full")]
     pub(super) durability: ServeDurability,
+    /// Days until a node in the trash is gone for good; 0 keeps it for ever
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(super) purge_trash_after: u32,
+    #[command(flatten)]
+    pub(super) watch: ServeWatch,
+    #[command(flatten)]
+    pub(super) faults: ServeFaults,
+}
+
+/// What is told of a server that runs.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Watching it")]
+pub(super) struct ServeWatch {
+    /// How the line of each request is written; --json is for json as well
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) log_format: Format,
+    /// Write the lines of requests to the end of this file, not to standard error
+    #[arg(long, value_name = "FILE")]
+    pub(super) log_file: Option<PathBuf>,
+    /// Let who sends the bearer token in this file read /metrics from anywhere; programs on
+    /// this machine need none, unless a proxy asks for others
+    #[arg(long, value_name = "FILE")]
+    pub(super) metrics_token_file: Option<PathBuf>,
+}
+
+/// What the real service did wrong, at will: for the tests of clients.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Faults of the service, for the tests of clients")]
+pub(super) struct ServeFaults {
+    /// Do what the service did wrong, such as 429,count=3; can be given several times
+    #[arg(long, value_name = "RULE")]
+    pub(super) fault: Vec<String>,
+    /// More such rules: one a line, # begins a comment
+    #[arg(long, value_name = "FILE")]
+    pub(super) fault_file: Vec<PathBuf>,
+    /// Let who has the token in fault-admin.token change the rules, by /admin/faults
+    #[arg(long)]
+    pub(super) fault_admin: bool,
+    /// List the faults there are, and end
+    #[arg(long)]
+    pub(super) list_faults: bool,
+    /// List them as the document docs/faults.md
+    #[arg(long, requires = "list_faults")]
+    pub(super) markdown: bool,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

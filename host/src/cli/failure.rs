@@ -27,6 +27,12 @@ impl Failure {
         }
     }
 
+    /// Adds why, which must not say what is said already.
+    pub(super) fn because(mut self, why: impl fmt::Display) -> Self {
+        self.causes.push(without_number(why.to_string()));
+        self
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -207,16 +213,8 @@ impl From<&transfer::Error> for Failure {
 impl From<amazon_drive_server::Error> for Failure {
     fn from(error: amazon_drive_server::Error) -> Self {
         match server_code(&error) {
-            // An address that cannot be listened on is a mistake of the command line, and so
-            // is a folder that will not do.
-            Some((code, hint))
-                if matches!(
-                    error,
-                    amazon_drive_server::Error::Bind { .. }
-                        | amazon_drive_server::Error::NoDrive { .. }
-                        | amazon_drive_server::Error::BackupTarget { .. }
-                ) =>
-            {
+            // What cannot be is a mistake of the command line.
+            Some((code, hint)) if is_usage(&error) => {
                 Self::of(code, Exit::Usage, &error).hint(hint)
             }
             Some((code, hint)) => Self::of(code, Exit::Fatal, &error).hint(hint),
@@ -275,6 +273,24 @@ fn embedded_code(error: &place::EmbeddedError) -> Option<(&'static str, &'static
     }
 }
 
+/// Whether the command line asks a server for what cannot be.
+fn is_usage(error: &amazon_drive_server::Error) -> bool {
+    use amazon_drive_server::Error as E;
+    matches!(
+        error,
+        E::Bind { .. }
+            | E::Tls { .. }
+            | E::PublicUrl { .. }
+            | E::UserExists { .. }
+            | E::NoSuchUser { .. }
+            | E::UserName { .. }
+            | E::Password { .. }
+            | E::RedirectUri { .. }
+            | E::NoDrive { .. }
+            | E::BackupTarget { .. }
+    )
+}
+
 fn server_code(error: &amazon_drive_server::Error) -> Option<(&'static str, &'static str)> {
     match error {
         amazon_drive_server::Error::NewerSchema { .. } => Some((
@@ -284,6 +300,30 @@ fn server_code(error: &amazon_drive_server::Error) -> Option<(&'static str, &'st
         amazon_drive_server::Error::Bind { .. } => Some((
             "address-in-use",
             "choose another address with --listen; port 0 is any free one",
+        )),
+        amazon_drive_server::Error::Tls { .. } => Some((
+            "bad-certificate",
+            "--tls-cert takes a certificate in PEM, and --tls-key the key that was made with it",
+        )),
+        amazon_drive_server::Error::PublicUrl { .. } => Some((
+            "bad-url",
+            "--public-url is what stands before the first slash of the path in a browser",
+        )),
+        amazon_drive_server::Error::UserExists { .. } => {
+            Some(("user-exists", "`acd serve user passwd` changes a password"))
+        }
+        amazon_drive_server::Error::NoSuchUser { .. } => {
+            Some(("no-user", "`acd serve user list` says who there is"))
+        }
+        amazon_drive_server::Error::UserName { .. } => {
+            Some(("bad-name", "choose a simple name, or an address of mail"))
+        }
+        amazon_drive_server::Error::Password { .. } => {
+            Some(("bad-password", "three or four unusual words are a good one"))
+        }
+        amazon_drive_server::Error::RedirectUri { .. } => Some((
+            "bad-redirect",
+            "take the address from the program's documentation; rclone's is http://127.0.0.1:53682/",
         )),
         amazon_drive_server::Error::OlderSchema { .. } => Some((
             "older-data",

@@ -19,7 +19,10 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use super::failure::Failure;
+use super::{
+    failure::Failure,
+    requests::{self, Format, Requests},
+};
 
 /// Standard error, shared by all that write to it, so that lines stay whole and do not
 /// run into a progress display.
@@ -44,6 +47,14 @@ impl Console {
     /// Whether lines are JSON objects.
     pub(super) fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// How lines of other kinds are to be written where they go elsewhere.
+    pub(super) fn format(&self) -> Format {
+        match self.json {
+            true => Format::Json,
+            false => Format::Text,
+        }
     }
 
     /// Writes around a display from now on, or no longer.
@@ -99,20 +110,27 @@ pub(super) enum Server {
 }
 
 /// Sends the log of this program, its component and its server to the console.
-pub(super) fn init(console: Console, level: LevelFilter, server: Server) {
-    let requests = match server {
+pub(super) fn init(console: Console, level: LevelFilter, server: Server, requests: Requests) {
+    let details = match server {
         Server::Serving => LevelFilter::INFO,
         Server::Embedded if level >= LevelFilter::DEBUG => LevelFilter::INFO,
         Server::Embedded => LevelFilter::WARN,
     };
+    // Who serves wants to see who asks, without -v.
+    let asked = match server {
+        Server::Serving if level > LevelFilter::ERROR => LevelFilter::INFO,
+        _ => level.min(details),
+    };
     // What libraries say in detail is about them and may quote requests.
     let ours = Targets::new()
         .with_target("acd", level)
-        .with_target("amazon_drive_server", level.min(requests))
+        .with_target("amazon_drive_server", level.min(details))
+        .with_target(requests::TARGET, asked)
         .with_default(level.min(LevelFilter::ERROR));
+    let lines = Lines { console, requests };
     // Fails where a test has set one already, and then that one is meant.
     let _ = tracing_subscriber::registry()
-        .with(Lines(console).with_filter(ours))
+        .with(lines.with_filter(ours))
         .try_init();
 }
 
@@ -126,13 +144,19 @@ pub(super) fn level(quiet: bool, verbose: u8) -> LevelFilter {
     }
 }
 
-struct Lines(Console);
+struct Lines {
+    console: Console,
+    requests: Requests,
+}
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == requests::TARGET {
+            return self.requests.write(event);
+        }
         let mut message = Message(String::new());
         event.record(&mut message);
-        self.0
+        self.console
             .line(*event.metadata().level(), message.0.trim_start());
     }
 }
@@ -153,7 +177,7 @@ impl Visit for Message {
 }
 
 /// A line of the log, in rclone's layout.
-fn text(time: OffsetDateTime, level: Level, message: &str) -> String {
+pub(super) fn text(time: OffsetDateTime, level: Level, message: &str) -> String {
     let format = format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
     let time = time.format(format).unwrap_or_default();
     let word = match level {

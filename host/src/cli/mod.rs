@@ -22,6 +22,7 @@ mod list;
 mod log;
 mod output;
 mod progress;
+mod requests;
 mod serve;
 mod store;
 mod walk;
@@ -31,6 +32,7 @@ use exit::Exit;
 use failure::Failure;
 use log::Console;
 use output::{Output, Stop};
+use requests::{Format, Requests};
 
 use crate::{
     component::{BUILT_IN_SHA256, Budget, HttpOptions},
@@ -44,17 +46,26 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misread(&error).into(),
     };
-    let console = Console::new(cli.global.json);
+    let json = cli.global.json
+        || matches!(&cli.command, Command::Serve(serve) if serve.options.watch.log_format == Format::Json);
+    let console = Console::new(json);
     // Nothing else is needed for it, so nothing else is started.
     if matches!(cli.command, Command::Version) {
         return end(&console, version());
     }
     let level = log::level(cli.global.quiet, cli.global.verbose);
-    let server = match cli.command {
+    let server = match &cli.command {
         Command::Serve(_) => log::Server::Serving,
         _ => log::Server::Embedded,
     };
-    log::init(console.clone(), level, server);
+    let requests = match &cli.command {
+        Command::Serve(serve) => serve::requests(&serve.options.watch, &console),
+        _ => Ok(Requests::to_console(console.clone())),
+    };
+    match requests {
+        Ok(requests) => log::init(console.clone(), level, server, requests),
+        Err(failure) => return end(&console, Err(failure.into())),
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

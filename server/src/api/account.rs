@@ -4,14 +4,14 @@ use axum::{Extension, response::Response};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{CONTENT, LocalAddress, METADATA, auth::Drive, base, reply, reply::Result};
+use super::{CONTENT, METADATA, auth::Drive, base, base::LocalAddress, reply, reply::Result};
 use crate::clock::iso8601;
 
 pub(super) async fn endpoint(
     Extension(LocalAddress(local)): Extension<LocalAddress>,
     headers: HeaderMap,
 ) -> Response {
-    let base = base::url(&headers, local);
+    let base = base::url(&headers, &local);
     let reply = json!({
         "customerExists": true,
         "contentUrl": format!("{base}{CONTENT}"),

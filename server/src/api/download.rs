@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use axum::{
+    Extension,
     body::Body,
     extract::Path,
     response::{IntoResponse, Response},
@@ -12,7 +13,7 @@ use url::form_urlencoded;
 
 use super::{
     Service,
-    auth::Drive,
+    auth::{Caller, Drive},
     reply::{ApiError, Result},
     request::Parameters,
     thumbnail,
@@ -21,22 +22,25 @@ use crate::store::{Content, Refusal};
 
 pub(super) async fn read(
     Drive(service): Drive,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response> {
-    content(&service, &id, &parameters, &headers).await
+    content(&service, Some(&caller), &id, &parameters, &headers).await
 }
 
-/// The content of a file, of trashed ones as well; or a small picture of it.
+/// The content of a file, of trashed ones as well; or a small picture of it. Without a caller
+/// it has been checked elsewhere that it may be read.
 pub(super) async fn content(
     service: &Service,
+    caller: Option<&Caller>,
     id: &str,
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Response> {
     if let Some(text) = parameters.value("viewBox") {
-        return thumbnail::read(service, id, text).await;
+        return thumbnail::read(service, caller, id, text).await;
     }
     let attachment = parameters
         .value("download")
@@ -46,6 +50,9 @@ pub(super) async fn content(
         let node = service.store.node(id).await?;
         let disposition = attachment.then(|| disposition(node.name.as_deref().unwrap_or_default()));
         let content = node.content.ok_or(Refusal::NotAFile { id: node.id })?;
+        if let Some(caller) = caller {
+            caller.check_read(&content)?;
+        }
         let size = u64::try_from(content.size).unwrap_or_default();
         let etag = format!("\"{}\"", content.md5);
         let (status, range) = match asked(headers, &etag, size) {

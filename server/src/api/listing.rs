@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Service,
     auth::Drive,
+    fault::Hooks,
     page_token::{Asked, PageToken},
     reply::{self, ApiError, Result},
     request::Parameters,
@@ -20,29 +21,32 @@ use crate::{
 
 pub(super) async fn nodes(
     Drive(service): Drive,
+    hooks: Hooks,
     parameters: Parameters,
     view: View,
 ) -> Result<Response> {
-    list(&service, Scope::Everything, &parameters, &view).await
+    list(&service, &hooks, Scope::Everything, &parameters, &view).await
 }
 
 /// A file has no children; an id that is not there is an error.
 pub(super) async fn children(
     Drive(service): Drive,
     Path(id): Path<String>,
+    hooks: Hooks,
     parameters: Parameters,
     view: View,
 ) -> Result<Response> {
     service.store.node(&id).await?;
-    list(&service, Scope::Children(id), &parameters, &view).await
+    list(&service, &hooks, Scope::Children(id), &parameters, &view).await
 }
 
 pub(super) async fn trash(
     Drive(service): Drive,
+    hooks: Hooks,
     parameters: Parameters,
     view: View,
 ) -> Result<Response> {
-    list(&service, Scope::Trash, &parameters, &view).await
+    list(&service, &hooks, Scope::Trash, &parameters, &view).await
 }
 
 #[derive(Serialize)]
@@ -57,6 +61,7 @@ struct WirePage<'a> {
 
 async fn list(
     service: &Service,
+    hooks: &Hooks,
     scope: Scope,
     parameters: &Parameters,
     view: &View,
@@ -77,9 +82,10 @@ async fn list(
         after = Some(token.cursor);
     }
     let filter = Filter::parse(asked.filters.as_deref().unwrap_or_default());
+    let filter = filter.map_err(|invalid| ApiError::bad_request(invalid.to_string()))?;
     let query = Query {
         scope,
-        filter: filter.map_err(|invalid| ApiError::bad_request(invalid.to_string()))?,
+        filter: hooks.narrow(filter),
         sort: asked.sort.as_deref().map_or(Ok(Vec::new()), sort)?,
         limit: limit(parameters.value("limit"))?,
         after,

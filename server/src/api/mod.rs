@@ -2,59 +2,110 @@
 
 mod account;
 mod auth;
+mod authorize;
 mod base;
 mod changes;
 mod children;
 mod download;
+mod exchange;
+mod fault;
+mod health;
+mod limit;
 mod linger;
 mod listing;
+mod metrics;
+mod multipart;
 mod nodes;
 mod oauth;
+mod page;
 mod page_token;
+mod profile;
 mod properties;
 mod reply;
 mod request;
+mod session;
 mod temp_link;
 mod thumbnail;
 mod trash;
 mod upload;
 mod view;
+mod web;
 mod wire;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use axum::{
-    Router,
-    body::Body,
-    extract::Request,
-    http::HeaderValue,
-    middleware::{self, Next},
-    response::Response,
+    Router, middleware,
     routing::{get, post, put},
 };
 use http::{StatusCode, header};
 use tokio::sync::mpsc;
 use tower_http::compression::{CompressionLayer, Predicate, predicate::SizeAbove};
 
-use self::linger::Lingering;
 #[cfg(fuzzing)]
 pub(crate) use self::upload::read_pieces;
-pub(crate) use self::{auth::Local, base::reachable, oauth::ACCESS_SECONDS};
-use crate::{clock::Clock, content::Objects, ids, store::Store};
+pub(crate) use self::{
+    auth::Local,
+    base::{Listening, LocalAddress, Peer},
+    fault::{Admin, Origin, OtherAccount},
+    metrics::Metrics,
+    oauth::ACCESS_SECONDS,
+};
+use crate::{
+    Limits,
+    accounts::{Drives, Passwords, Throttle},
+    clock::Clock,
+    content::Objects,
+    fault::Faults,
+    store::Store,
+};
 
-/// What every request needs.
+/// What requests about one drive need.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) objects: Objects,
     pub(crate) garbage: mpsc::UnboundedSender<String>,
     pub(crate) clock: Clock,
-    pub(crate) local: Arc<Local>,
 }
 
-/// Where a connection came in, of which discovery makes the addresses it gives out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LocalAddress(pub(crate) std::net::SocketAddr);
+/// What requests need before it is known which drive they are about.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) drives: Arc<Drives>,
+    pub(crate) local: Arc<Local>,
+    pub(crate) passwords: Passwords,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) clock: Clock,
+}
+
+impl Site {
+    pub(crate) fn new(drives: Drives, clock: Clock) -> Self {
+        Self {
+            drives: Arc::new(drives),
+            local: Arc::new(Local::new()),
+            passwords: Passwords::new(),
+            throttle: Arc::new(Throttle::new()),
+            clock,
+        }
+    }
+
+    /// The database that knows all accounts, programs, tokens and sessions.
+    pub(crate) fn accounts(&self) -> &Store {
+        &self.drives.first().store
+    }
+}
+
+/// What is looked at from outside, and what counts it.
+#[derive(Clone)]
+struct Watched {
+    site: Site,
+    metrics: Arc<Metrics>,
+}
+
+/// What a request has in the log and in its reply's header.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
 
 /// Path of the metadata calls, `metadataUrl`.
 pub(crate) const METADATA: &str = "/drive/v1/";
@@ -68,7 +119,14 @@ pub(crate) const TOKEN: &str = "/auth/o2/token";
 /// Path of the page where a user lets a program in.
 pub(crate) const AUTHORIZE: &str = "/ap/oa";
 
-pub(crate) fn router(service: Service) -> Router {
+/// `admin`: opens the calls that change fault rules; without it there are none.
+pub(crate) fn router(
+    site: Site,
+    limits: Arc<Limits>,
+    metrics: Arc<Metrics>,
+    faults: Faults,
+    admin: Option<Admin>,
+) -> Router {
     let metadata = Router::new()
         .route("/account/endpoint", get(account::endpoint))
         .route("/account/info", get(account::info))
@@ -102,21 +160,49 @@ pub(crate) fn router(service: Service) -> Router {
         "/nodes/{id}/content",
         get(download::read).put(upload::overwrite),
     );
-    let authorized = middleware::from_fn_with_state(service.clone(), auth::require);
+    let watched = Watched {
+        site: site.clone(),
+        metrics: metrics.clone(),
+    };
+    let watched = Router::new()
+        .route("/healthz", get(health::show))
+        .route("/metrics", get(metrics::show))
+        .with_state(watched);
+    let authorized = middleware::from_fn_with_state(site.clone(), auth::require);
     Router::new()
         .nest(METADATA.trim_end_matches('/'), metadata)
         .nest(CONTENT.trim_end_matches('/'), content)
+        .route_layer(middleware::from_fn(fault::inside))
         .route_layer(authorized)
+        .merge(watched)
+        .merge(web::routes())
         .route(TOKEN, post(oauth::token))
+        .route("/auth/o2/revoke", post(oauth::revoke))
+        .route("/auth/o2/tokeninfo", get(profile::token_info))
+        .route("/user/profile", get(profile::profile))
+        .route(AUTHORIZE, get(authorize::ask).post(authorize::decide))
+        .route(
+            session::SIGN_IN,
+            get(session::sign_in_page).post(session::sign_in),
+        )
+        .route(session::SIGN_OUT, post(session::sign_out))
+        .route(page::STYLE, get(page::style))
         .route(
             &format!("{CONTENT}templink/{{token}}"),
             get(temp_link::read),
         )
+        .route(
+            &format!("{CONTENT}templink/{{account}}/{{token}}"),
+            get(temp_link::read_of),
+        )
         .fallback(reply::unknown_operation)
         .method_not_allowed_fallback(reply::method_not_allowed)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(is_json)))
-        .layer(middleware::from_fn(observe))
-        .with_state(service)
+        .layer(middleware::from_fn_with_state(limits, limit::check))
+        .with_state(site)
+        .merge(fault::admin_routes(faults.clone(), admin))
+        .layer(middleware::from_fn_with_state(faults, fault::outside))
+        .layer(middleware::from_fn_with_state(metrics, exchange::observe))
 }
 
 /// Content is sent as it is: it has a length, ranges, and mostly no air in it.
@@ -133,28 +219,3 @@ fn is_json(
 
 /// Bytes of a reply that fits into one packet as it is.
 const SHORT: u16 = 1024;
-
-/// Gives each request its id, sees to the body that a reply leaves unread, and writes the
-/// log. Of a request's address only the path is logged: a query may hold what is nobody's
-/// business.
-async fn observe(request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let id = ids::request_id();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let waits = request.headers().contains_key(header::EXPECT);
-    let request = request.map(|body| Body::new(Lingering::new(body, waits)));
-    let mut response = next.run(request).await;
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-amzn-RequestId", id);
-    }
-    tracing::info!(
-        target: "amazon_drive_server",
-        %method,
-        path,
-        status = response.status().as_u16(),
-        milliseconds = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
-        request = id,
-    );
-    response
-}

@@ -14,9 +14,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    LocalAddress, METADATA, Service,
+    METADATA, Service,
     auth::{Caller, Drive},
-    base, reply,
+    base,
+    base::LocalAddress,
+    reply,
     reply::{ApiError, Result},
     request,
 };
@@ -73,7 +75,7 @@ pub(super) async fn set(
     check_owner(&caller, &owner)?;
     let ValueBody { value } = request::parse(&request::bytes(body).await?)?;
     check(&key, &value)?;
-    let base = base::url(&headers, local);
+    let base = base::url(&headers, &local);
     let reply = json!({
         "key": key,
         "location": format!("{base}{METADATA}nodes/{id}/properties/{owner}/{key}"),

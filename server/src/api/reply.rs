@@ -18,6 +18,8 @@ use crate::{
 pub(super) struct ApiError {
     status: StatusCode,
     body: ErrorBody,
+    /// Seconds.
+    retry_after: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,11 @@ enum ErrorBody {
     OAuth {
         error: &'static str,
         description: &'static str,
+    },
+    /// From what stands before the application.
+    Raw {
+        content_type: &'static str,
+        text: &'static str,
     },
     Empty,
 }
@@ -57,15 +64,12 @@ impl ApiError {
             code,
             node: None,
         };
-        Self { status, body }
+        Self::of(status, body)
     }
 
     /// Nothing but a message.
     pub(super) fn short(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            body: ErrorBody::Short(message.into()),
-        }
+        Self::of(status, ErrorBody::Short(message.into()))
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -73,10 +77,7 @@ impl ApiError {
     }
 
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            body: ErrorBody::Empty,
-        }
+        Self::of(status, ErrorBody::Empty)
     }
 
     pub(super) fn oauth(
@@ -84,10 +85,32 @@ impl ApiError {
         error: &'static str,
         description: &'static str,
     ) -> Self {
+        Self::of(status, ErrorBody::OAuth { error, description })
+    }
+
+    /// Not from the application, and without its headers.
+    pub(super) fn raw(status: StatusCode, content_type: &'static str, text: &'static str) -> Self {
+        Self::of(status, ErrorBody::Raw { content_type, text })
+    }
+
+    /// With a `Retry-After` of so many seconds.
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..self
+        }
+    }
+
+    fn of(status: StatusCode, body: ErrorBody) -> Self {
         Self {
             status,
-            body: ErrorBody::OAuth { error, description },
+            body,
+            retry_after: None,
         }
+    }
+
+    pub(super) fn is_internal(&self) -> bool {
+        self.status.is_server_error()
     }
 
     fn conflict(code: &'static str, existing: String, message: String) -> Self {
@@ -96,10 +119,7 @@ impl ApiError {
             code,
             node: Some(existing),
         };
-        Self {
-            status: StatusCode::CONFLICT,
-            body,
-        }
+        Self::of(StatusCode::CONFLICT, body)
     }
 
     /// Something is wrong with the server: the log has it, the client need not.
@@ -196,6 +216,10 @@ impl IntoResponse for ApiError {
             ErrorBody::OAuth { error, description } => {
                 Some(json!({ "error": error, "error_description": description }))
             }
+            ErrorBody::Raw { content_type, text } => {
+                let content_type = [(header::CONTENT_TYPE, content_type)];
+                return (self.status, content_type, text).into_response();
+            }
             ErrorBody::Empty => None,
         };
         let mut response = match body {
@@ -204,6 +228,10 @@ impl IntoResponse for ApiError {
         };
         let kind = HeaderValue::from_static(error_type(self.status));
         response.headers_mut().insert("x-amzn-ErrorType", kind);
+        if let Some(seconds) = self.retry_after {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }
@@ -230,13 +258,17 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
 }
 
 pub(super) async fn unknown_operation() -> Response {
-    let content_type = (header::CONTENT_TYPE, "application/xml");
-    (
-        StatusCode::NOT_FOUND,
-        [content_type],
-        "<UnknownOperationException/>",
-    )
-        .into_response()
+    let mut response = (StatusCode::NOT_FOUND, "<UnknownOperationException/>").into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/xml"),
+    );
+    headers.insert(
+        "x-amzn-ErrorType",
+        HeaderValue::from_static("UnknownOperationException"),
+    );
+    response
 }
 
 pub(super) async fn method_not_allowed() -> Response {

@@ -12,17 +12,18 @@ use http::{HeaderMap, StatusCode, header};
 use sha2::Sha256;
 
 use super::{
-    CONTENT, Service, download,
+    CONTENT, Service, Site, download,
     reply::{ApiError, Result},
     request::Parameters,
 };
 use crate::store::{IssueLinks, Node};
 
 /// The address of each of these files, by id: the one there is, or a new one if that was
-/// given out more than a day ago.
+/// given out more than a day ago. `account`: whose drive they are in, if it is not the first.
 pub(super) async fn issue(
     service: &Service,
     base: &str,
+    account: Option<&str>,
     files: &[&Node],
 ) -> Result<HashMap<String, String>> {
     if files.is_empty() {
@@ -47,25 +48,52 @@ pub(super) async fn issue(
     }
     let links = issued.into_iter().filter_map(|(id, issued)| {
         let token = Token::sign(&key, &id, issued)?.encode();
-        Some((id, format!("{base}{CONTENT}templink/{token}")))
+        let link = match account {
+            None => format!("{base}{CONTENT}templink/{token}"),
+            Some(account) => format!("{base}{CONTENT}templink/{account}/{token}"),
+        };
+        Some((id, link))
     });
     Ok(links.collect())
 }
 
-/// Content by its temporary link.
+/// Content of the first drive by its temporary link.
 pub(super) async fn read(
-    State(service): State<Service>,
+    State(site): State<Site>,
     Path(token): Path<String>,
     parameters: Parameters,
     headers: HeaderMap,
+) -> Result<Response> {
+    follow(site.drives.first(), &token, &parameters, &headers).await
+}
+
+/// Content of another account's drive by its temporary link, as long as there is a user.
+pub(super) async fn read_of(
+    State(site): State<Site>,
+    Path((account, token)): Path<(String, String)>,
+    parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let account = site.accounts().account(&account).await?;
+    let account = account.filter(|account| account.password.is_some());
+    let account = account.ok_or_else(unknown)?;
+    let drive = site.drives.of(&account).await;
+    let drive = drive.map_err(|error| ApiError::internal(&error))?;
+    follow(&drive, &token, &parameters, &headers).await
+}
+
+async fn follow(
+    service: &Service,
+    token: &str,
+    parameters: &Parameters,
+    headers: &HeaderMap,
 ) -> Result<Response> {
     // As the store behind the service did: a client that sends its token to where a link
     // leads is to hear of it.
     if headers.contains_key(header::AUTHORIZATION) {
         return Ok(two_mechanisms());
     }
-    let unknown = || ApiError::new(StatusCode::NOT_FOUND, "Temporary link does not exist");
-    let token = Token::decode(&token).ok_or_else(unknown)?;
+    let token = Token::decode(token).ok_or_else(unknown)?;
     let id = token.id();
     let issued = service.store.temp_links(std::slice::from_ref(&id)).await?;
     let issued = *issued.get(&id).ok_or_else(unknown)?;
@@ -79,7 +107,11 @@ pub(super) async fn read(
             "Temporary link has expired",
         ));
     }
-    download::content(&service, &id, &parameters, &headers).await
+    download::content(service, None, &id, parameters, headers).await
+}
+
+fn unknown() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "Temporary link does not exist")
 }
 
 /// 43 letters: a node's id and the first half of a signature of it and of when it was

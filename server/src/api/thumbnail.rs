@@ -9,6 +9,7 @@ use tokio::{sync::Semaphore, task};
 
 use super::{
     Service,
+    auth::Caller,
     reply::{ApiError, Result},
 };
 use crate::{
@@ -17,11 +18,19 @@ use crate::{
 };
 
 /// The picture of this file, fitted into the box.
-pub(super) async fn read(service: &Service, id: &str, view_box: &str) -> Result<Response> {
+pub(super) async fn read(
+    service: &Service,
+    caller: Option<&Caller>,
+    id: &str,
+    view_box: &str,
+) -> Result<Response> {
     let (width, height) = parse(view_box)
         .ok_or_else(|| ApiError::bad_request(format!("Invalid viewBox: {view_box}")))?;
     let node = service.store.node(id).await?;
     let content = node.content.ok_or(Refusal::NotAFile { id: node.id })?;
+    if let Some(caller) = caller {
+        caller.check_read(&content)?;
+    }
     let etag = format!("\"{}-{width}-{height}\"", content.md5);
     let file = service.objects.file(&content.object).await;
     let file = file.map_err(|error| ApiError::internal(&error))?;

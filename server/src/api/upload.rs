@@ -1,24 +1,16 @@
 //! Content coming in: `multipart/form-data`, read part by part and never collected.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::Poll,
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use axum::{Extension, body::Body, extract::Path, response::Response};
-use bytes::Bytes;
-use futures::{TryStreamExt, future::poll_fn};
 use http::{HeaderMap, StatusCode, header};
-use multer::{Field, Multipart};
+use mime::Mime;
 use tokio::{task, time::timeout};
 
 use super::{
     auth::{Caller, Drive},
+    fault::Hooks,
+    multipart::{Broken, Multipart, Part},
     properties,
     reply::{ApiError, Result},
     request::{LARGEST_JSON, NodeFields, Parameters},
@@ -34,6 +26,7 @@ use crate::{
 pub(super) async fn create(
     Drive(service): Drive,
     Extension(caller): Extension<Caller>,
+    hooks: Hooks,
     parameters: Parameters,
     headers: HeaderMap,
     body: Body,
@@ -59,8 +52,12 @@ pub(super) async fn create(
     let properties = properties::of_caller(fields.properties, &caller)?;
     let parents = fields.parents.unwrap_or_default();
     // Also said now, and not after the last byte. It may have changed by then.
-    service.store.check_place(&parents, &name).await?;
+    if !hooks.skips_name_check() {
+        service.store.check_place(&parents, &name).await?;
+    }
+    hooks.refuse_name(&service.store, &name, &parents).await?;
     let (stored, declared) = parts.receive(&service.objects).await?;
+    let size = stored.size();
     let extension = names::extension(&name);
     let content_type = media::content_type(declared.as_deref(), extension.as_deref());
     let (stored, details) = details(stored, &content_type).await?;
@@ -80,13 +77,14 @@ pub(super) async fn create(
             refuse_duplicate: parameters.value("suppress") != Some("deduplication"),
         }),
     };
-    let node = service.store.write(create).await?;
+    let node = hooks.commit(&service.store, size, create).await?;
     Ok(wire::node(StatusCode::CREATED, &node))
 }
 
 pub(super) async fn overwrite(
     Drive(service): Drive,
     Path(id): Path<String>,
+    hooks: Hooks,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
@@ -95,6 +93,7 @@ pub(super) async fn overwrite(
         return Err(Refusal::NotAFile { id }.into());
     };
     let (stored, declared_type) = parts.receive(&service.objects).await?;
+    let size = stored.size();
     let content_type = media::content_type(declared_type.as_deref(), old.extension.as_deref());
     let (stored, details) = details(stored, &content_type).await?;
     let overwrite = Overwrite {
@@ -106,7 +105,7 @@ pub(super) async fn overwrite(
         garbage: service.garbage.clone(),
         replaced: None,
     };
-    let node = service.store.write(overwrite).await?;
+    let node = hooks.commit(&service.store, size, overwrite).await?;
     Ok(wire::node(StatusCode::OK, &node))
 }
 
@@ -127,46 +126,29 @@ async fn details(stored: Stored, content_type: &str) -> Result<(Stored, Option<D
 }
 
 /// The parts of a body, one after the other.
-struct Parts {
-    multipart: Multipart<'static>,
-    /// Bytes that came in so far.
-    received: Arc<AtomicUsize>,
-}
+struct Parts(Multipart);
 
 impl Parts {
     fn new(headers: &HeaderMap, body: Body) -> Result<Self> {
         let content_type = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
-        let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
+        let content_type = content_type.and_then(|value| value.parse::<Mime>().ok());
+        let content_type = content_type.filter(|it| it.essence_str() == "multipart/form-data");
+        let boundary = content_type
+            .as_ref()
+            .and_then(|it| it.get_param(mime::BOUNDARY));
         let boundary = boundary
             .ok_or_else(|| ApiError::bad_request("Content must come as multipart/form-data"))?;
-        let received = Arc::new(AtomicUsize::new(0));
-        let counter = received.clone();
-        let stream = body.into_data_stream().inspect_ok(move |bytes: &Bytes| {
-            counter.fetch_add(bytes.len(), Ordering::Relaxed);
-        });
-        Ok(Self {
-            multipart: Multipart::new(stream, boundary),
-            received,
-        })
+        Ok(Self(Multipart::new(
+            body.into_data_stream(),
+            boundary.as_str(),
+        )))
     }
 
-    /// The next part; the one before has been read.
-    async fn next(&mut self) -> Result<Option<Field<'static>>> {
-        let Self {
-            multipart,
-            received,
-        } = self;
-        let before = received.load(Ordering::Relaxed);
-        let next = poll_fn(|cx| match multipart.poll_next_field(cx) {
-            // The parser waits for the end of a part's headers however long they are.
-            Poll::Pending if received.load(Ordering::Relaxed) - before > LARGEST_JSON => {
-                Poll::Ready(Err(multer::Error::IncompleteHeaders))
-            }
-            outcome => outcome,
-        });
-        alive(next).await
+    /// The next part.
+    async fn next(&mut self) -> Result<Option<Part<'_>>> {
+        alive(self.0.next()).await
     }
 
     /// Reads to the end and stores what is in the part `content`; says which type that part
@@ -184,10 +166,7 @@ impl Parts {
                     "There is more than one part 'content'",
                 ));
             }
-            let declared = field.headers().get(header::CONTENT_TYPE);
-            let declared = declared
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned);
+            let declared = field.content_type().map(str::to_owned);
             let mut upload = objects.upload();
             while let Some(bytes) = alive(field.chunk()).await? {
                 upload.write(bytes).await.map_err(not_stored)?;
@@ -202,7 +181,7 @@ impl Parts {
 }
 
 /// The bytes of a small part.
-async fn small(mut field: Field<'static>) -> Result<Vec<u8>> {
+async fn small(mut field: Part<'_>) -> Result<Vec<u8>> {
     let mut whole = Vec::new();
     while let Some(bytes) = alive(field.chunk()).await? {
         if whole.len() + bytes.len() > LARGEST_JSON {
@@ -214,11 +193,10 @@ async fn small(mut field: Field<'static>) -> Result<Vec<u8>> {
 }
 
 /// Waits for the client, but not for ever.
-async fn alive<T>(next: impl Future<Output = multer::Result<T>>) -> Result<T> {
+async fn alive<T>(next: impl Future<Output = std::result::Result<T, Broken>>) -> Result<T> {
     match timeout(SILENCE, next).await {
         Ok(Ok(next)) => Ok(next),
-        // Cut off, or not what it says it is.
-        Ok(Err(_)) => Err(ApiError::short(
+        Ok(Err(Broken)) => Err(ApiError::short(
             StatusCode::BAD_REQUEST,
             "Cannot read from request.",
         )),
@@ -249,7 +227,7 @@ const SILENCE: Duration = Duration::from_secs(300);
 #[cfg(any(test, fuzzing))]
 pub(crate) async fn read_pieces(
     boundary: &str,
-    pieces: Vec<Bytes>,
+    pieces: Vec<bytes::Bytes>,
     objects: &Objects,
 ) -> Option<(Vec<u8>, Stored, Option<String>)> {
     let mut headers = HeaderMap::new();
@@ -266,6 +244,7 @@ pub(crate) async fn read_pieces(
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse;
+    use bytes::Bytes;
     use proptest::{
         prelude::*,
         test_runner::{Config, RngAlgorithm, TestRng, TestRunner},

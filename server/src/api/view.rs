@@ -1,14 +1,13 @@
 //! How a request wants its nodes shown: with what besides their own fields.
 
-use std::net::SocketAddr;
-
 use axum::{Extension, extract::FromRequestParts, http::request::Parts};
 use http::HeaderMap;
 
 use super::{
-    LocalAddress, Service,
+    Service,
     auth::Caller,
     base,
+    base::{Listening, LocalAddress},
     reply::{ApiError, Result},
     request::Parameters,
     temp_link,
@@ -41,7 +40,7 @@ impl View {
         caller: Caller,
         parameters: &Parameters,
         headers: &HeaderMap,
-        local: SocketAddr,
+        local: &Listening,
     ) -> Self {
         let value = |name| parameters.value(name).unwrap_or_default();
         Self {
@@ -71,8 +70,13 @@ impl View {
             }
         }
         if let Some(base) = &self.links {
-            let files: Vec<_> = nodes.iter().filter(|node| node.content.is_some()).collect();
-            let mut links = temp_link::issue(service, base, &files).await?;
+            let readable = |node: &&Node| {
+                let content = node.content.as_ref();
+                content.is_some_and(|content| self.caller.may_read(content))
+            };
+            let files: Vec<_> = nodes.iter().filter(readable).collect();
+            let account = self.caller.account.as_deref();
+            let mut links = temp_link::issue(service, base, account, &files).await?;
             for node in &mut shown {
                 node.temp_link = links.remove(node.id);
             }
@@ -99,6 +103,6 @@ impl<S: Send + Sync> FromRequestParts<S> for View {
             .await
             .map_err(missing)?;
         let parameters = Parameters::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        Ok(Self::asked(caller, &parameters, &parts.headers, local))
+        Ok(Self::asked(caller, &parameters, &parts.headers, &local))
     }
 }

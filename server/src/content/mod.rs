@@ -107,6 +107,20 @@ impl Objects {
         }
     }
 
+    /// Whether uploads can be written: a block goes into the folder they go to, and is gone
+    /// again.
+    ///
+    /// # Errors
+    /// What is wrong, in words without paths.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        let staging = self.staging.clone();
+        let probed = task::spawn_blocking(move || staging.probe()).await;
+        match probed.unwrap_or_else(|panic| Err(panic.into())) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.kind().to_string()),
+        }
+    }
+
     /// `None`: the server stops, or there is no telling.
     async fn leave_to_delete(&self, garbage: &mpsc::UnboundedReceiver<String>) -> Option<Leave> {
         loop {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io,
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -78,6 +78,20 @@ impl Staging {
     /// Where the object is once it is whole.
     pub(super) fn object_path(&self, object: &str) -> PathBuf {
         path(&self.content, object)
+    }
+
+    /// Writes a block and removes it. If that is cut off, the block is debris like that of an
+    /// upload. Blocking.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        let path = self.folder.join(ids::object());
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        let written = file.write_all(&[0; 4096]);
+        fs::remove_file(&path)?;
+        written
     }
 
     /// Leaves an object to a later sweep.

@@ -5,49 +5,60 @@
 //! one wait for the disk serves all that were waiting ([`writer`]). Nothing is remembered in
 //! memory, since other processes may change the same database at any moment.
 
+mod accounts;
+mod browse;
 mod changes;
 mod check;
+mod clients;
 mod count;
 mod create;
 mod edges;
 mod error;
+mod figures;
+mod grants;
 mod links;
 mod node;
+mod programs;
 mod properties;
 mod purge;
 mod query;
 mod reading;
 mod schema;
-mod tokens;
+mod sessions;
 mod trash;
 mod update;
 mod writer;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::writer::Writer;
 pub(crate) use self::{
+    accounts::{Account, AddUser, RemoveUser, SetPassword},
+    browse::{FolderPage, FolderPlace, Step, TrashCursor, TrashItem, TrashPage},
     check::{Mending, Suspect},
+    clients::{AddClient, Client},
     create::{Create, NewFile},
     edges::{Move, Place, PlaceChange},
     error::{Failure, Refusal},
+    grants::{Access, Digest, IssueAccess, IssueCode, IssueRefresh, RedeemCode, Redeemed, Revoke},
     links::IssueLinks,
     node::{Content, Kind, Node, Status},
+    programs::{LetIn, TakeBack},
     properties::{ChangeProperties, PropertyChange},
     purge::PurgeTrash,
-    query::{Cursor, Order, Query, Scope, SortField, SortKey},
+    query::{Category, Cursor, Order, Query, Scope, SortField, SortKey},
     reading::{Reading, Use, UsedObject},
     schema::{NewerSchema, SUPPORTED as SCHEMA},
-    tokens::{IssueAccess, NewClient},
+    sessions::{EndSession, NewSession},
     trash::{Restore, Trash},
     update::{ForgetGarbage, Overwrite, Patch},
     writer::{Fate, Mutation},
 };
+use self::{figures::OpenedFile, writer::Writer};
 use crate::durability::Durability;
 
 /// The metadata of one data directory, open. Cheap to clone.
@@ -55,6 +66,7 @@ use crate::durability::Durability;
 pub(crate) struct Store {
     readers: SqlitePool,
     writer: Writer,
+    file: Arc<OpenedFile>,
 }
 
 impl Store {
@@ -85,9 +97,11 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_lazy_with(options.pragma("query_only", "ON"));
+        let opened = OpenedFile::new(file.to_owned()).map_err(sqlx::Error::Io)?;
         Ok(Self {
             readers,
             writer: Writer::start(connection),
+            file: Arc::new(opened),
         })
     }
 

@@ -26,12 +26,11 @@ impl Mutation for PurgeTrash {
 
     async fn apply(&mut self, connection: &mut SqliteConnection) -> Result<bool, Failure> {
         self.objects.clear();
-        let oldest: Option<String> = sqlx::query_scalar(
-            "SELECT id FROM nodes WHERE exclusively_trashed = 1 AND trashed < ?1 ORDER BY trashed LIMIT 1",
-        )
-        .bind(self.before)
-        .fetch_optional(&mut *connection)
-        .await?;
+        let oldest: Option<String> =
+            sqlx::query_scalar("SELECT id FROM nodes WHERE exclusively_trashed = 1 AND trashed < ?1 ORDER BY trashed LIMIT 1")
+                .bind(self.before)
+                .fetch_optional(&mut *connection)
+                .await?;
         let Some(oldest) = oldest else {
             return Ok(false);
         };

@@ -12,6 +12,7 @@ use crate::ids;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_nodes.sql"),
     include_str!("../../migrations/0002_changes.sql"),
+    include_str!("../../migrations/0003_accounts.sql"),
     include_str!("../../migrations/0004_counts.sql"),
 ];
 

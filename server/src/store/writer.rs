@@ -3,7 +3,10 @@
 //! after the commit. With 16 uploads in flight one wait for the disk serves up to 16 of
 //! them; with one, none waits for company.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use futures::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection};
@@ -50,17 +53,54 @@ pub(super) struct Writer {
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
     /// Dropped to end the task while clones of `queue` are still about.
     stop: Arc<std::sync::Mutex<Option<oneshot::Sender<()>>>>,
+    done: Arc<Done>,
+}
+
+/// What a writer has done since it started.
+#[derive(Default)]
+struct Done {
+    batches: AtomicU64,
+    mutations: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// What a writer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Writing {
+    /// Mutations that wait; at most a batch, behind which callers wait for their place.
+    pub(crate) queue: usize,
+    /// Transactions committed.
+    pub(crate) batches: u64,
+    /// Mutations in them, refused ones included.
+    pub(crate) mutations: u64,
+    /// Transactions that failed as a whole.
+    pub(crate) lost: u64,
 }
 
 impl Writer {
     pub(super) fn start(connection: SqliteConnection) -> Self {
         let (queue, waiting) = mpsc::channel(BATCH);
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(write(connection, waiting, stopped));
+        let done = Arc::new(Done::default());
+        let task = tokio::spawn(write(connection, waiting, stopped, done.clone()));
         Self {
             queue,
             task: Arc::new(Mutex::new(Some(task))),
             stop: Arc::new(std::sync::Mutex::new(Some(stop))),
+            done,
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    pub(super) fn writing(&self) -> Writing {
+        Writing {
+            queue: self.queue.max_capacity() - self.queue.capacity(),
+            batches: self.done.batches.load(Ordering::Relaxed),
+            mutations: self.done.mutations.load(Ordering::Relaxed),
+            lost: self.done.lost.load(Ordering::Relaxed),
         }
     }
 
@@ -151,6 +191,7 @@ async fn write(
     mut connection: SqliteConnection,
     mut waiting: mpsc::Receiver<Box<dyn Queued>>,
     mut stop: oneshot::Receiver<()>,
+    done: Arc<Done>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut settling = JoinSet::new();
@@ -162,7 +203,7 @@ async fn write(
                 if taken == 0 {
                     break;
                 }
-                run(&mut connection, &mut batch, &mut settling).await;
+                run(&mut connection, &mut batch, &mut settling, &done).await;
                 while settling.try_join_next().is_some() {}
             }
         }
@@ -181,19 +222,26 @@ async fn run(
     connection: &mut SqliteConnection,
     batch: &mut Vec<Box<dyn Queued>>,
     settling: &mut JoinSet<()>,
+    done: &Done,
 ) {
     while !batch.is_empty() {
         match attempt(connection, batch).await {
-            Attempt::Committed => settle(
-                settling,
-                batch.drain(..).map(|entry| entry.answer(None, Fate::Done)),
-            ),
+            Attempt::Committed => {
+                done.batches.fetch_add(1, Ordering::Relaxed);
+                done.mutations
+                    .fetch_add(batch.len() as u64, Ordering::Relaxed);
+                settle(
+                    settling,
+                    batch.drain(..).map(|entry| entry.answer(None, Fate::Done)),
+                );
+            }
             // The others start again without it.
             Attempt::Spoiled(index) => {
                 let culprit = batch.remove(index);
                 settle(settling, [culprit.answer(None, Fate::Undone)]);
             }
             Attempt::Lost(reason, fate) => {
+                done.lost.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(target: "amazon_drive_server", reason, "metadata transaction failed");
                 settle(
                     settling,
