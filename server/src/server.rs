@@ -25,6 +25,7 @@ use crate::{
     client_config,
     clock::Clock,
     connection::{Shared, answer},
+    data_dir::storage,
     ids, janitor, tls,
 };
 
@@ -185,6 +186,16 @@ impl Server {
             &self.site.clock,
         )
         .await
+    }
+
+    /// Whether anybody can sign in.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]: the metadata cannot be read.
+    pub async fn has_users(&self) -> Result<bool, Error> {
+        let users = self.site.accounts().users().await;
+        let users = users.map_err(|error| storage(&self.data_dir, error))?;
+        Ok(!users.is_empty())
     }
 
     /// Answers requests until `shutdown` ends. Then takes no more connections, lets running

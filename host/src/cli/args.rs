@@ -153,14 +153,21 @@ pub(super) struct Serve {
     /// Listen on an address that other machines reach, without encryption
     #[arg(long)]
     pub(super) allow_remote: bool,
+    #[command(flatten)]
+    pub(super) watch: ServeWatch,
+}
+
+/// What is told of a server that runs.
+#[derive(Args, Debug)]
+pub(super) struct ServeWatch {
     /// How the line of each request is written; --json is for json as well
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) log_format: Format,
     /// Write the lines of requests to the end of this file, not to standard error
     #[arg(long, value_name = "FILE")]
     pub(super) log_file: Option<PathBuf>,
-    /// Let who sends the bearer token in this file read /metrics; programs on this machine
-    /// need none
+    /// Let who sends the bearer token in this file read /metrics from anywhere; programs on
+    /// this machine need none, unless a proxy asks for others
     #[arg(long, value_name = "FILE")]
     pub(super) metrics_token_file: Option<PathBuf>,
 }

@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         Err(error) => return misread(&error).into(),
     };
     let json = cli.global.json
-        || matches!(&cli.command, Command::Serve(serve) if serve.log_format == Format::Json);
+        || matches!(&cli.command, Command::Serve(serve) if serve.watch.log_format == Format::Json);
     let console = Console::new(json);
     // Nothing else is needed for it, so nothing else is started.
     if matches!(cli.command, Command::Version) {
@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
         _ => log::Server::Embedded,
     };
     let requests = match &cli.command {
-        Command::Serve(serve) => serve::requests(serve, &console),
+        Command::Serve(serve) => serve::requests(&serve.watch, &console),
         _ => Ok(Requests::to_console(console.clone())),
     };
     match requests {

@@ -1,27 +1,18 @@
 //! `serve`: an Amazon Drive for other programs.
 
-use std::{fmt, fs, net::SocketAddr, path::Path};
+mod watch;
+mod welcome;
 
 use amazon_drive_server::{Options, Server};
-use serde_json::json;
 
+pub(super) use self::watch::requests;
+use self::welcome::Welcome;
 use super::{
     App, args,
     exit::Exit,
     failure::Failure,
-    log::{Console, one_line},
     output::{Output, Stop},
-    requests::Requests,
 };
-use crate::files::shown;
-
-/// Where the lines of requests go.
-pub(super) fn requests(serve: &args::Serve, console: &Console) -> Result<Requests, Failure> {
-    match &serve.log_file {
-        Some(path) => Requests::to_file(path, console.format()),
-        None => Ok(Requests::to_console(console.clone())),
-    }
-}
 
 /// Serves until interrupted.
 pub(super) async fn run(app: &App, serve: &args::Serve) -> Result<Exit, Stop> {
@@ -31,21 +22,21 @@ pub(super) async fn run(app: &App, serve: &args::Serve) -> Result<Exit, Stop> {
             .hint("tokens and files would travel unencrypted: listen on 127.0.0.1, or say --allow-remote behind something that encrypts")
             .into());
     }
-    let mut options = Options::new(serve.data_dir.clone(), serve.listen);
-    if let Some(path) = &serve.metrics_token_file {
-        options = options.with_metrics_token(&metrics_token(path)?);
-    }
+    let options = Options::new(serve.data_dir.clone(), serve.listen);
+    let options = watch::add(options, &serve.watch)?;
     let server = Server::bind(options).await?;
-    let address = server.local_addr();
+    let base = server.base();
     let config = server.client_config().await?;
+    let has_users = server.has_users().await?;
     let mut output = Output::new();
-    output.write(format!("http://{address}/\n").as_bytes())?;
+    output.write(format!("{base}/\n").as_bytes())?;
     output.flush()?;
     if !app.options.quiet {
         let welcome = Welcome {
             data_dir: &serve.data_dir,
-            address,
+            base: &base,
             config: &config,
+            has_users,
         };
         match app.console.is_json() {
             true => app.console.write_json(&welcome.json()),
@@ -70,94 +61,5 @@ async fn stopped() {
         }
         // Without handlers the signals end the program by themselves.
         _ => std::future::pending().await,
-    }
-}
-
-/// The token in the file, which holds nothing else.
-fn metrics_token(path: &Path) -> Result<String, Failure> {
-    let failed = || {
-        let what = format!("{} holds no token", shown(path));
-        Failure::new("metrics-token", Exit::Usage, what)
-    };
-    let text = fs::read_to_string(path).map_err(|error| failed().because(error))?;
-    let token = text.trim();
-    match !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(token.to_owned()),
-        false => Err(failed().hint("put one line of letters and digits into it")),
-    }
-}
-
-/// What to do with a server that has just started.
-struct Welcome<'a> {
-    data_dir: &'a Path,
-    address: SocketAddr,
-    config: &'a Path,
-}
-
-impl Welcome<'_> {
-    fn json(&self) -> serde_json::Value {
-        json!({
-            "level": "info",
-            "msg": "serving",
-            "address": format!("http://{}/", self.address),
-            "data_dir": self.data_dir.to_string_lossy(),
-            "client_config": self.config.to_string_lossy(),
-        })
-    }
-}
-
-impl fmt::Display for Welcome<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let config = word(self.config);
-        writeln!(
-            f,
-            "Serving {} on http://{}/",
-            shown(self.data_dir),
-            self.address
-        )?;
-        writeln!(f)?;
-        writeln!(f, "  Look into it   acd --config {config} lsd drive:")?;
-        writeln!(
-            f,
-            "  Copy into it   acd --config {config} copy FOLDER drive:"
-        )?;
-        writeln!(
-            f,
-            "  Other clients  client_id, client_secret, auth_url, token_url and token"
-        )?;
-        writeln!(f, "                 are in {config},")?;
-        writeln!(
-            f,
-            "                 section [drive], as rclone's \"amazon cloud drive\" has them"
-        )?;
-        writeln!(f, "  Stop it        Ctrl-C")?;
-        writeln!(f)
-    }
-}
-
-/// A path as a shell reads it back.
-fn word(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.into_owned(),
-        false => format!("'{}'", one_line(&text).replace('\'', r"'\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_can_be_typed_as_they_are_shown() {
-        for (path, typed) in [
-            ("/srv/drive/client.conf", "/srv/drive/client.conf"),
-            ("/srv/my drive", "'/srv/my drive'"),
-            ("it's", r"'it'\''s'"),
-            ("$HOME", "'$HOME'"),
-        ] {
-            assert_eq!(word(Path::new(path)), typed);
-        }
     }
 }
