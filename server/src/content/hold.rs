@@ -19,11 +19,16 @@ pub(super) struct Leave {
 }
 
 impl Hold {
-    /// Waits for deletions that are under way, which take milliseconds. Blocking.
-    pub(crate) fn take(content: &Path) -> io::Result<Self> {
-        let folder = File::open(content)?;
+    /// Waits for deletions that are under way, which take milliseconds. `None`: there is no
+    /// such folder, and so nothing in it. Blocking.
+    pub(crate) fn take(content: &Path) -> io::Result<Option<Self>> {
+        let folder = match File::open(content) {
+            Ok(folder) => folder,
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
         folder.lock()?;
-        Ok(Self { _content: folder })
+        Ok(Some(Self { _content: folder }))
     }
 }
 

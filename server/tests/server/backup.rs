@@ -251,6 +251,14 @@ async fn failed_backup_leaves_the_one_before() {
         .find(|path| fs::read(path).unwrap() == b"second")
         .unwrap();
     fs::remove_file(&lost).unwrap();
+    let content = dir.path().join("content");
+    let aside = dir.path().join("aside");
+    fs::rename(&content, &aside).unwrap();
+    let error = make(dir.path(), &to.with_extension("other"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::LostContent { .. }), "{error:?}");
+    fs::rename(&aside, &content).unwrap();
     let error = make(dir.path(), &to).await.unwrap_err();
     let Error::LostContent { object, .. } = &error else {
         panic!("{error:?}");
@@ -264,6 +272,10 @@ async fn failed_backup_leaves_the_one_before() {
     assert_eq!(files(&to.join("content")).len(), 2);
     let name = to.file_name().unwrap().to_str().unwrap();
     assert!(!to.with_file_name(format!(".{name}.partial")).exists());
+    let other = to.with_extension("other");
+    assert!(!other.exists());
+    let other = other.file_name().unwrap().to_str().unwrap();
+    fs::remove_dir_all(to.with_file_name(format!(".{other}.partial"))).unwrap();
     fs::remove_dir_all(&to).unwrap();
 }
 
