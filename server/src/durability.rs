@@ -23,7 +23,8 @@ pub enum Durability {
     /// after half a minute or so. The metadata stay a sound database even if the power fails
     /// (SQLite's `synchronous = NORMAL`), but the last changes may be missing from it, and
     /// contents of the last half minute may be missing or cut short, with their nodes there:
-    /// `acd serve fsck` names those.
+    /// `acd serve fsck` names those. A file that was overwritten in that time may have lost
+    /// both its contents.
     Relaxed,
 }
 

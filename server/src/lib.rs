@@ -80,6 +80,7 @@ mod limits;
 mod media;
 mod names;
 mod pace;
+mod peers;
 mod picture;
 mod scopes;
 mod server;

@@ -9,6 +9,9 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections at once. More wait until one of them ends.
     pub connections: usize,
+    /// Connections at once from one address, or one network of IPv6, other than this machine.
+    /// More are closed.
+    pub connections_of_a_peer: usize,
     /// Bytes of a request's headers, names and values. More get 431.
     pub header_bytes: usize,
     /// Bytes of a request's path and query. More get 414.
@@ -30,6 +33,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: CONNECTIONS,
+            connections_of_a_peer: CONNECTIONS_OF_A_PEER,
             header_bytes: HEADER_BYTES,
             uri_bytes: URI_BYTES,
             header_time: HEADER_TIME,
@@ -42,6 +46,9 @@ impl Default for Limits {
 
 /// Each takes a descriptor and, while it uploads, another: systems give a process 1024 or more.
 const CONNECTIONS: usize = 400;
+
+/// More than any client opens, and three others are left with as many.
+const CONNECTIONS_OF_A_PEER: usize = CONNECTIONS / 4;
 
 /// An access token has some 400 bytes, and may have 2 KiB.
 const HEADER_BYTES: usize = 32 * 1024;

@@ -28,7 +28,9 @@ use crate::{
     data_dir::storage,
     durability::Durability,
     fault::{self, Faults, InvalidFault},
-    ids, janitor, tls,
+    ids, janitor,
+    peers::Peers,
+    tls,
 };
 
 /// What a server is to work on, and where it is to listen.
@@ -286,6 +288,7 @@ impl Server {
         let mut late = JoinSet::new();
         late.spawn(faults.clone().run_late());
         let (stop, stopping) = watch::channel(());
+        let peers = Peers::new(limits.connections_of_a_peer);
         let slots = Arc::new(Semaphore::new(limits.connections));
         let shared = Shared {
             router: api::router(site, limits.clone(), metrics.clone(), faults.clone(), admin),
@@ -301,11 +304,14 @@ impl Server {
                 () = &mut shutdown => break,
                 (slot, accepted) = accept(&listener, &slots) => match accepted {
                     Ok((stream, peer)) => {
+                        let Some(share) = peers.enter(peer.ip()) else {
+                            continue;
+                        };
                         let open = metrics.connection();
                         let answer = answer(stream, Peer(peer), shared.clone());
                         connections.spawn(async move {
                             answer.await;
-                            drop((slot, open));
+                            drop((slot, share, open));
                         });
                     }
                     // Out of descriptors, most likely: connections that end give some back.

@@ -1,7 +1,7 @@
 //! Guessing passwords is slow work: who fails often must wait.
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroUsize,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -9,11 +9,14 @@ use std::{
 
 use lru::LruCache;
 
+use crate::peers::network;
+
 /// Counts failed attempts, by user name and by peer, in this process's memory.
 ///
-/// An attempt that has to wait is not looked at and does not make the wait longer, so that a
-/// guesser cannot keep a user out for ever; and where a user has signed in before, guesses
-/// made elsewhere do not count.
+/// An attempt that has to wait is not looked at and does not make the wait longer. Where a
+/// user has signed in before, since this server started, neither guesses made elsewhere nor
+/// those at other names count; where not, who guesses without a pause can keep the user
+/// waiting.
 pub(crate) struct Throttle(Mutex<Tables>);
 
 struct Tables {
@@ -26,6 +29,8 @@ struct Tables {
 enum Key {
     User(String),
     Peer(IpAddr),
+    /// A user where they have signed in before.
+    Known(String, IpAddr),
 }
 
 #[derive(Clone, Copy, Default)]
@@ -51,10 +56,10 @@ impl Throttle {
     pub(crate) fn attempt(&self, user: &str, peer: IpAddr, now: i64) -> Result<(), Duration> {
         let peer = network(peer);
         let mut tables = self.tables();
-        let mut keys = vec![Key::Peer(peer)];
-        if tables.known.get(&(user.to_owned(), peer)).is_none() {
-            keys.push(Key::User(user.to_owned()));
-        }
+        let keys = match tables.known.get(&(user.to_owned(), peer)) {
+            Some(()) => vec![Key::Known(user.to_owned(), peer)],
+            None => vec![Key::Peer(peer), Key::User(user.to_owned())],
+        };
         let wait = keys.iter().map(|key| tables.wait(key, now)).max();
         match wait.unwrap_or_default() {
             0 => {
@@ -74,11 +79,13 @@ impl Throttle {
         let peer = network(peer);
         let mut tables = self.tables();
         tables.attempts.pop(&Key::User(user.to_owned()));
-        // Not forgotten whole: a guesser with an account of its own would start anew each time.
-        if let Some(attempts) = tables.attempts.get_mut(&Key::Peer(peer)) {
+        tables.attempts.pop(&Key::Known(user.to_owned(), peer));
+        let was_known = tables.known.put((user.to_owned(), peer), ()).is_some();
+        // Not forgotten whole, and only what this attempt itself had counted: a guesser with an
+        // account of its own would start anew each time.
+        if !was_known && let Some(attempts) = tables.attempts.get_mut(&Key::Peer(peer)) {
             attempts.failed = attempts.failed.saturating_sub(1);
         }
-        tables.known.put((user.to_owned(), peer), ());
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -101,17 +108,6 @@ impl Tables {
         };
         let wait = (1000_i64 << more.min(16)).min(LONGEST_WAIT);
         (attempts.last + wait - now).clamp(0, LONGEST_WAIT)
-    }
-}
-
-/// What one customer of a provider has: an IPv4 address, or 2^64 of IPv6.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address => address,
     }
 }
 
@@ -200,6 +196,30 @@ mod tests {
             }
         }
         throttle.attempt("anna", HOME, 0).unwrap_err();
+    }
+
+    #[test]
+    fn own_account_does_not_help_to_try_many_names() {
+        let throttle = Throttle::new();
+        for number in 0..FREE {
+            throttle.attempt(&format!("user{number}"), HOME, 0).unwrap();
+            if throttle.attempt("mallory", HOME, 0).is_ok() {
+                throttle.succeeded("mallory", HOME);
+            }
+        }
+        throttle.attempt("anna", HOME, 0).unwrap_err();
+    }
+
+    #[test]
+    fn made_up_names_do_not_keep_a_user_out_behind_the_same_proxy() {
+        let throttle = Throttle::new();
+        throttle.attempt("anna", HOME, 0).unwrap();
+        throttle.succeeded("anna", HOME);
+        for number in 0..FREE {
+            throttle.attempt(&format!("user{number}"), HOME, 0).unwrap();
+        }
+        throttle.attempt("other", HOME, 0).unwrap_err();
+        throttle.attempt("anna", HOME, 0).unwrap();
     }
 
     #[test]
