@@ -38,6 +38,19 @@
 //! What the real service did wrong can be had by rules such as `429,count=3`, for the tests
 //! of clients: see [`fault`]. Without rules the server does none of it.
 //!
+//! # Watching it
+//!
+//! - `GET /healthz` says `ok` while the database answers and uploads can be written, or 503 and
+//!   what is wrong. Anyone may ask; it is of the data directory's own drive.
+//! - `GET /metrics` counts, in Prometheus' text format, what was asked for and what there is.
+//!   Those on the same machine may read it, by an address of the machine itself and not through
+//!   a proxy; others by a token ([`Options::with_metrics_token`]). A proxy on the same machine
+//!   that adds no `Forwarded`, `X-Forwarded-For`, `X-Real-IP` or `Via`, and sends its own
+//!   `Host`, must keep others from it by itself.
+//! - Each request is one [`tracing`] event of the target `amazon_drive_server::request`, when
+//!   the last byte of its reply is out or its client gone.
+//! - `GET /` shows a user their drive.
+//!
 //! # What it never does
 //!
 //! It opens no connections, and it keeps no token or secret in a form that could be used,

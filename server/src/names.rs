@@ -13,6 +13,20 @@ pub(crate) fn extension(name: &str) -> Option<String> {
     (!front.is_empty() && !extension.is_empty()).then(|| fold(extension))
 }
 
+/// The name with a node's id in it, before the extension, and as short as names must be.
+pub(crate) fn with_id(name: &str, id: &str) -> String {
+    let (stem, extension) = match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() && !extension.is_empty() => {
+            (stem, format!(".{extension}"))
+        }
+        _ => (name, String::new()),
+    };
+    let behind = format!(" ({id}){extension}");
+    let room = LONGEST.saturating_sub(behind.chars().count());
+    let stem: String = stem.chars().take(room).collect();
+    stem + &behind
+}
+
 /// The rule that a value breaks, in the service's words.
 pub(crate) fn constraint(field: &str, value: &str, rule: &str) -> String {
     format!(
@@ -62,6 +76,15 @@ mod tests {
         ] {
             assert_eq!(extension(name).as_deref(), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn id_comes_before_the_extension_and_fits() {
+        assert_eq!(with_id("a.tar.gz", "ID"), "a.tar (ID).gz");
+        assert_eq!(with_id(".profile", "ID"), ".profile (ID)");
+        let long = with_id(&format!("{}.txt", "x".repeat(276)), "ID");
+        assert_eq!(long.chars().count(), 280);
+        assert!(long.ends_with("x (ID).txt"), "{long}");
     }
 
     #[test]

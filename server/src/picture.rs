@@ -9,9 +9,10 @@ use std::{
 };
 
 use exif::{Exif, In, Tag, Value};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
 use serde_json::{Map, json};
 use time::{Date, Month, PrimitiveDateTime, Time};
+use tokio::sync::Semaphore;
 
 /// What is in a file is no picture of a known kind, or a broken one, or too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +38,21 @@ pub(crate) struct Details {
 /// it is: as PNG if it has transparent parts, as JPEG if not. Blocking.
 pub(crate) fn thumbnail(file: File, width: u32, height: u32) -> Result<Thumbnail, Unreadable> {
     let mut decoder = reader(file)?.into_decoder().map_err(unreadable)?;
+    // The library looks at this limit only where it makes the whole way itself.
+    if decoder.total_bytes() > MEMORY {
+        return Err(Unreadable);
+    }
     let orientation = decoder.orientation().map_err(unreadable)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
-    picture.apply_orientation(orientation);
+    // First small, then upright: turning needs a second copy.
+    let (width, height) = match is_on_its_side(orientation) {
+        true => (height, width),
+        false => (width, height),
+    };
     if picture.width() > width || picture.height() > height {
         picture = picture.thumbnail(width, height);
     }
+    picture.apply_orientation(orientation);
     let mut bytes = Cursor::new(Vec::new());
     let (format, content_type) = match picture.color().has_alpha() {
         true => (ImageFormat::Png, "image/png"),
@@ -91,7 +101,21 @@ pub(crate) fn details(mut file: File) -> Result<Details, Unreadable> {
     })
 }
 
+fn is_on_its_side(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    )
+}
+
 fn reader(file: File) -> Result<ImageReader<BufReader<File>>, Unreadable> {
+    // Some kinds are read into memory whole, even for their head alone.
+    if file.metadata().map_err(|_| Unreadable)?.len() > LARGEST_FILE {
+        return Err(Unreadable);
+    }
     let mut reader = ImageReader::new(BufReader::new(file))
         .with_guessed_format()
         .map_err(|_| Unreadable)?;
@@ -206,8 +230,15 @@ const FIELDS: &[(&str, Tag)] = &[
 /// Dots of a side.
 const LARGEST: u32 = 30_000;
 
-/// Bytes that reading one picture may take: 64 million dots of 4 bytes.
-const MEMORY: u64 = 256 << 20;
+/// Bytes that a picture's dots may take: 50 million of 3 bytes.
+const MEMORY: u64 = 150 << 20;
+
+/// Bytes of a file that is looked at as a picture.
+const LARGEST_FILE: u64 = 32 << 20;
+
+/// Pictures that are looked at or made small at once, each within the limits above. The
+/// permit goes along with the work: a client that hangs up does not end it.
+pub(crate) static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// Characters of one field.
 const LONGEST: usize = 200;
@@ -339,10 +370,11 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_refused_and_bombs_do_not_go_off() {
-        // A PNG that says it has 30,000 times 30,000 dots, and has none.
-        let mut bomb = encoded(wide(), ImageFormat::Png);
-        bomb[16..20].copy_from_slice(&30_000_u32.to_be_bytes());
-        bomb[20..24].copy_from_slice(&30_000_u32.to_be_bytes());
+        // A whole picture of few bytes that takes many: it could be read.
+        let bomb = image::GrayImage::new(13_000, 13_000);
+        let bomb = encoded(bomb, ImageFormat::Png);
+        assert!(bomb.len() < 1 << 20);
+        assert!(image::load_from_memory(&bomb).is_ok());
         let half = photo();
         for bytes in [
             &b""[..],
@@ -354,5 +386,15 @@ mod tests {
             assert_eq!(thumbnail(file(bytes), 10, 10).unwrap_err(), Unreadable);
         }
         assert_eq!(details(file(b"hello")).unwrap_err(), Unreadable);
+    }
+
+    #[test]
+    fn large_file_is_not_read() {
+        let mut large = photo();
+        let whole = file(&large);
+        assert!(details(whole).is_ok());
+        large.resize(LARGEST_FILE as usize + 1, 0);
+        assert_eq!(details(file(&large)).unwrap_err(), Unreadable);
+        assert_eq!(thumbnail(file(&large), 9, 9).unwrap_err(), Unreadable);
     }
 }

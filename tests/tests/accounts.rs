@@ -1,8 +1,6 @@
 //! Users and programs of a server, from its command line to a browser's first page.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::{io::Write as _, process::Stdio};
+use std::process::Stdio;
 
 use acd_tests::{Acd, Finished};
 
@@ -12,12 +10,11 @@ fn run(acd: &Acd, arguments: &[&str], input: &str) -> Finished {
     arguments.extend(["--data-dir", "data"]);
     arguments.insert(0, "serve");
     let file = acd.path("input");
-    std::fs::File::create(&file)
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
+    std::fs::write(&file, input).expect("the home can be written");
     let mut command = acd.command(&arguments);
-    command.stdin(Stdio::from(std::fs::File::open(file).unwrap()));
+    command.stdin(Stdio::from(
+        std::fs::File::open(file).expect("it was just written"),
+    ));
     Finished::of(&mut command)
 }
 

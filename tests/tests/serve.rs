@@ -76,7 +76,7 @@ fn says_what_to_type_next_and_who_asked_for_what() {
     let acd = Acd::new();
     let serving = Serving::start(&acd, &[]);
     let address = serving.address.clone();
-    assert!(serving.get("/healthz?secret=query").contains("200 OK"));
+    assert!(serving.get("/healthz?hidden=query").contains("200 OK"));
     let stderr = serving.stop();
     for line in [
         &format!("Serving data on http://{address}/"),
@@ -92,7 +92,7 @@ fn says_what_to_type_next_and_who_asked_for_what() {
         line.contains(" -: GET /healthz 200, 0 B in, 3 B out, "),
         "{line}"
     );
-    assert!(!stderr.contains("secret"), "{stderr}");
+    assert!(!stderr.contains("hidden"), "{stderr}");
     assert_eq!(lines.next(), None);
 }
 

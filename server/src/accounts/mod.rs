@@ -249,7 +249,7 @@ fn user_name(name: &str) -> Result<String, Error> {
 }
 
 /// Bytes of a user name: most addresses of mail fit.
-const LONGEST_NAME: usize = 64;
+pub(crate) const LONGEST_NAME: usize = 64;
 
 #[cfg(test)]
 mod tests {

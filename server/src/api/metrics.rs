@@ -13,7 +13,9 @@ use prometheus::{
     Opts, Registry, TEXT_FORMAT, TextEncoder, core::Collector,
 };
 
-use super::{Peer, Watched, auth::bearer, exchange::Exchange, reply::ApiError};
+use super::{
+    Listening, LocalAddress, Peer, Watched, auth::bearer, exchange::Exchange, reply::ApiError,
+};
 use crate::{ids, store::Failure};
 
 /// Everything that is counted while the server runs, and who may read it.
@@ -124,14 +126,16 @@ impl Metrics {
 
     /// Whether the one who asks may know. Those on this machine may, unless they ask for
     /// another, or with a name that only a browser lured elsewhere would use for it.
-    fn allows(&self, peer: SocketAddr, headers: &HeaderMap) -> bool {
+    fn allows(&self, peer: SocketAddr, local: &Listening, headers: &HeaderMap) -> bool {
         let has_token = self.token.is_some_and(|expected| {
             bearer(headers).is_some_and(|token| ids::digest(token) == expected)
         });
         let relayed = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
             .iter()
             .any(|name| headers.contains_key(*name));
-        has_token || (peer.ip().to_canonical().is_loopback() && !relayed && names_here(headers))
+        // A public address is a proxy's, which may hide whom it asks for.
+        let direct = local.public.is_none() && !relayed;
+        has_token || (direct && peer.ip().to_canonical().is_loopback() && names_here(headers))
     }
 }
 
@@ -139,9 +143,10 @@ impl Metrics {
 pub(super) async fn show(
     State(watched): State<Watched>,
     Extension(Peer(peer)): Extension<Peer>,
+    Extension(LocalAddress(local)): Extension<LocalAddress>,
     headers: HeaderMap,
 ) -> Response {
-    if !watched.metrics.allows(peer, &headers) {
+    if !watched.metrics.allows(peer, &local, &headers) {
         let challenge = (header::WWW_AUTHENTICATE, "Bearer realm=\"metrics\"");
         return match watched.metrics.token {
             Some(_) => (StatusCode::UNAUTHORIZED, [challenge]).into_response(),

@@ -212,9 +212,11 @@ fn is_json(
     headers: &http::HeaderMap,
     _: &http::Extensions,
 ) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+    // A file of that type has ranges, a reply has none.
+    !headers.contains_key(header::ACCEPT_RANGES)
+        && headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
 }
 
 /// Bytes of a reply that fits into one packet as it is.

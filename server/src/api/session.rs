@@ -20,6 +20,7 @@ use super::{
     request::{self, Parameters},
 };
 use crate::{
+    accounts::LONGEST_NAME,
     ids,
     store::{Account, EndSession, Failure, NewSession},
 };
@@ -215,6 +216,10 @@ enum Denied {
 }
 
 async fn check(site: &Site, name: &str, password: &str, peer: IpAddr) -> Result<Account, Denied> {
+    // No user has such a name, and attempts are remembered by it.
+    if name.len() > LONGEST_NAME {
+        return Err(Denied::Wrong);
+    }
     let name = name.to_lowercase();
     let attempt = site.throttle.attempt(&name, peer, site.clock.now());
     attempt.map_err(|wait| Denied::Wait(wait.as_millis().div_ceil(1000) as u64))?;

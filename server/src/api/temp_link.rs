@@ -8,7 +8,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::Sha256;
 
 use super::{
@@ -33,18 +33,19 @@ pub(super) async fn issue(
     let key = service.store.temp_link_key().await?;
     let ids: Vec<_> = files.iter().map(|file| file.id.clone()).collect();
     let mut issued = service.store.temp_links(&ids).await?;
-    issued.retain(|_, issued| (0..RENEWED).contains(&(now - *issued)));
+    issued.retain(|_, issued| now - *issued < RENEWED);
     let missing: Vec<_> = ids
         .into_iter()
         .filter(|id| !issued.contains_key(id))
         .collect();
     if !missing.is_empty() {
         let issue = IssueLinks {
-            nodes: missing.clone(),
+            nodes: missing,
             now,
+            voided: now - RENEWED,
         };
-        service.store.write(issue).await?;
-        issued.extend(missing.into_iter().map(|id| (id, now)));
+        // Another may have asked at the same moment: both get the same.
+        issued.extend(service.store.write(issue).await?);
     }
     let links = issued.into_iter().filter_map(|(id, issued)| {
         let token = Token::sign(&key, &id, issued)?.encode();
@@ -101,13 +102,27 @@ async fn follow(
     if !token.is_signed(&key, issued) {
         return Err(unknown());
     }
-    if !(0..LIFE).contains(&(service.clock.now() - issued)) {
+    if service.clock.now() - issued >= LIFE {
         return Err(ApiError::new(
             StatusCode::GONE,
             "Temporary link has expired",
         ));
     }
-    download::content(service, None, &id, parameters, headers).await
+    let mut response = download::content(service, None, &id, parameters, headers).await?;
+    // A browser may follow it, where it is signed in: what others have put into files must
+    // not run there.
+    for (name, value) in [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
 }
 
 fn unknown() -> ApiError {

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
-use tokio::{sync::Semaphore, task};
+use tokio::task;
 
 use super::{
     Service,
@@ -34,9 +34,12 @@ pub(super) async fn read(
     let etag = format!("\"{}-{width}-{height}\"", content.md5);
     let file = service.objects.file(&content.object).await;
     let file = file.map_err(|error| ApiError::internal(&error))?;
-    // Each holds a picture's every dot in memory.
-    let _turn = AT_ONCE.acquire().await;
-    let made = task::spawn_blocking(move || picture::thumbnail(file, width, height)).await;
+    let turn = picture::AT_ONCE.acquire().await;
+    let made = task::spawn_blocking(move || {
+        let _turn = turn;
+        picture::thumbnail(file, width, height)
+    })
+    .await;
     match made.map_err(|error| ApiError::internal(&error))? {
         Ok(picture) => {
             let headers = [
@@ -63,8 +66,6 @@ fn parse(text: &str) -> Option<(u32, u32)> {
         Some((width, height)) => Some((number(width)?, number(height)?)),
     }
 }
-
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// Dots of a side: nothing is enlarged, so more is not needed.
 const LARGEST: u32 = 10_000;

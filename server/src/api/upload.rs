@@ -114,7 +114,9 @@ async fn details(stored: Stored, content_type: &str) -> Result<(Stored, Option<D
     if !content_type.starts_with("image/") {
         return Ok((stored, None));
     }
+    let turn = picture::AT_ONCE.acquire().await;
     let read = task::spawn_blocking(move || {
+        let _turn = turn;
         let file = stored.open()?;
         // What calls itself a picture need not be one.
         Ok::<_, io::Error>((stored, picture::details(file).ok()))

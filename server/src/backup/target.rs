@@ -127,6 +127,13 @@ impl Target {
             fs::rename(&self.partial, &self.place)?;
             return sync_folder(parent);
         }
+        // Opening it as a server's data waits for this lock, and takes the mark away.
+        let held = File::open(&self.place)?;
+        held.lock()?;
+        if !self.place.join(BACKUP_MARK).is_file() {
+            let reason = "a server has used the earlier backup meanwhile; it is left as it is";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, reason));
+        }
         match renameat_with(CWD, &self.partial, CWD, &self.place, RenameFlags::EXCHANGE) {
             Ok(()) => {
                 sync_folder(parent)?;

@@ -128,9 +128,14 @@ impl Objects {
                 Ok(Some(leave)) => return Some(leave),
                 Ok(None) if garbage.is_closed() => return None,
                 Ok(None) => sleep(HELD_UP).await,
-                Err(error) => {
-                    tracing::warn!(target: "amazon_drive_server", %error, "no objects are deleted any more");
+                Err(error) if garbage.is_closed() => {
+                    tracing::warn!(target: "amazon_drive_server", %error, "objects wait for the next start to be deleted");
                     return None;
+                }
+                // Out of descriptors, most likely, and for the moment.
+                Err(error) => {
+                    tracing::debug!(target: "amazon_drive_server", %error, "objects wait to be deleted");
+                    sleep(HELD_UP).await;
                 }
             }
         }

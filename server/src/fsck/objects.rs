@@ -126,7 +126,9 @@ impl<F: FnMut(FsckEvent<'_>)> Check<'_, F> {
         if staged || (known && !misplaced) || !file.exists() {
             return Ok(());
         }
-        let repaired = self.options.repair && {
+        // In the wrong folder it may be the only copy of what a node refers to.
+        let is_needed = known && !content::path(&self.paths.content, name).exists();
+        let repaired = self.options.repair && !is_needed && {
             let file = file.to_owned();
             let deleted = blocking(&self.paths.root, move || content::remove(&file)).await;
             deleted.is_ok()
@@ -137,7 +139,10 @@ impl<F: FnMut(FsckEvent<'_>)> Check<'_, F> {
             account: self.account.clone(),
             node: None,
             path: Some(shown.to_string_lossy().into_owned()),
-            detail: "nothing refers to it".into(),
+            detail: match is_needed {
+                true => "a node refers to it, but it lies in the wrong folder".into(),
+                false => "nothing refers to it".into(),
+            },
             repaired,
         };
         self.found(&finding);

@@ -40,7 +40,11 @@ fn kept(query: &Query) -> Option<(&str, Option<Kind>)> {
     if query.scope == Scope::Trash {
         return None;
     }
-    let folder = folder(query).unwrap_or_default();
+    let folder = match folder(query) {
+        // No folder has this id, under which the drive's own number is kept.
+        Some("") => return None,
+        folder => folder.unwrap_or_default(),
+    };
     let Some(filter) = &query.filter else {
         return Some((folder, None));
     };

@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 use super::{
     Failure, Kind, Mutation, Node, Refusal, Status, Store, changes,
     node::{get, get_changeable, root_id, touch},
+    trash,
 };
 use crate::names;
 
@@ -75,6 +76,7 @@ impl Mutation for Place {
         }
         if set_parents(connection, &node, parents).await? {
             touch(connection, &node.id, self.now).await?;
+            trash::stand_alone(connection, &node.id, self.now).await?;
         }
         get(connection, &node.id).await
     }

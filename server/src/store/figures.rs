@@ -68,18 +68,20 @@ impl Store {
     /// # Errors
     /// What is wrong, in words without paths.
     pub(crate) async fn check(&self) -> Result<(), String> {
+        let file = self.file.clone();
+        // First, as a new connection would open the other file. What is written to a file
+        // without a name is lost with the process.
+        match task::spawn_blocking(move || file.is_there()).await {
+            Ok(true) => {}
+            Ok(false) => return Err("its file was removed or replaced while in use".into()),
+            Err(error) => return Err(error.to_string()),
+        }
         node::root_id(&self.readers)
             .await
             .map_err(|error| error.to_string())?;
-        if self.writer.is_closed() {
-            return Err("takes no changes any more".into());
-        }
-        let file = self.file.clone();
-        // What is written to a file without a name is lost with the process.
-        match task::spawn_blocking(move || file.is_there()).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("its file was removed or replaced while in use".into()),
-            Err(error) => Err(error.to_string()),
+        match self.writer.is_closed() {
+            true => Err("takes no changes any more".into()),
+            false => Ok(()),
         }
     }
 }

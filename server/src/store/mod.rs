@@ -45,7 +45,7 @@ pub(crate) use self::{
     edges::{Move, Place, PlaceChange},
     error::{Failure, Refusal},
     grants::{Access, Digest, IssueAccess, IssueCode, IssueRefresh, RedeemCode, Redeemed, Revoke},
-    links::IssueLinks,
+    links::{IssueLinks, VoidLinks},
     node::{Content, Kind, Node, Status},
     programs::{LetIn, TakeBack},
     properties::{ChangeProperties, PropertyChange},

@@ -71,6 +71,26 @@ impl Mutation for Restore {
     }
 }
 
+/// A node that went into the trash with a folder, and is in no trashed folder any more, lies
+/// there by itself from now on: nothing else would ever list, restore or purge it.
+pub(super) async fn stand_alone(
+    connection: &mut SqliteConnection,
+    id: &str,
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE nodes SET exclusively_trashed = 1, recursively_trashed = 0, trashed = ?2
+         WHERE id = ?1 AND status = 'TRASH' AND exclusively_trashed = 0 AND NOT EXISTS (
+             SELECT 1 FROM edges e JOIN nodes p ON p.id = e.parent WHERE e.child = ?1 AND p.status = 'TRASH'
+         )",
+    )
+    .bind(id)
+    .bind(now)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 /// A node comes back to where it can be seen: one of its folders is not in the trash.
 async fn check_parents(connection: &mut SqliteConnection, node: &Node) -> Result<(), Failure> {
     for parent in &node.parents {

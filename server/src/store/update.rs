@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{
     Failure, Fate, Mutation, Node, Refusal, edges,
     node::{get, get_changeable, touch},
-    properties,
+    properties, trash,
 };
 use crate::{content::Stored, ids, media, names, picture::Details};
 
@@ -83,6 +83,7 @@ impl Mutation for Patch {
         if let Some(parents) = &self.parents {
             let renamed = get(connection, &self.id).await?;
             edges::set_parents(connection, &renamed, parents.clone()).await?;
+            trash::stand_alone(connection, &self.id, self.now).await?;
         }
         if let Some((owner, changed)) = &self.properties {
             properties::set(connection, &self.id, owner, changed).await?;

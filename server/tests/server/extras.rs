@@ -449,6 +449,8 @@ async fn old_trash_is_purged_and_nothing_else() {
     assert_eq!(before["other"]["total"]["count"], 4);
     server.stop().await;
     let server = Running::start(time.options(dir.path())).await;
+    // The writer answers in order: a purge would have come first.
+    server.folder("later", &root).await;
     server.get(&format!("nodes/{inside}")).await.expect(200);
     server.stop().await;
     time.advance(DAY + 1);
@@ -499,4 +501,122 @@ async fn trash_is_kept_for_ever_if_so_wished() {
     // The writer answers in order: a purge would have come first.
     server.folder("later", &server.root().await).await;
     server.get(&format!("nodes/{file}")).await.expect(200);
+}
+
+/// Waits until a node is purged.
+async fn purged(server: &Running, id: &str) {
+    let gone = async {
+        while server.get(&format!("nodes/{id}")).await.status != 404 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_lies_elsewhere_as_well_is_not_purged_with_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let time = Time::new();
+    let server = Running::start(time.options(dir.path())).await;
+    let root = server.root().await;
+    let old = server.folder("old", &root).await;
+    let young = server.folder("young", &root).await;
+    let kept = server.folder("kept", &root).await;
+    let both = server.file("both", &old, b"both").await;
+    let along = server.file("along", &old, b"along").await;
+    let call = async |method: Method, path: String| {
+        server.call(method, &path, None).await.expect(200);
+    };
+    call(Method::PUT, format!("nodes/{young}/children/{both}")).await;
+    call(Method::PUT, format!("nodes/{kept}/children/{along}")).await;
+    call(Method::PUT, format!("trash/{old}")).await;
+    time.advance(25 * DAY);
+    call(Method::PUT, format!("trash/{young}")).await;
+    server.stop().await;
+    time.advance(6 * DAY);
+    let server = Running::start(time.options(dir.path())).await;
+    purged(&server, &old).await;
+    // Comes back with its other folder.
+    server
+        .call(Method::POST, &format!("trash/{young}/restore"), None)
+        .await
+        .expect(200);
+    assert_eq!(server.children(&young).await, ["both"]);
+    assert_eq!(server.download(&both, None).await.expect(200).body, b"both");
+    // Was in the trash with the old folder only: lies there by itself now, and for 30 days.
+    assert_eq!(names(&server.get("trash").await.json()), ["along"]);
+    server
+        .call(Method::POST, &format!("trash/{along}/restore"), None)
+        .await
+        .expect(200);
+    assert_eq!(server.children(&kept).await, ["along"]);
+}
+
+#[tokio::test]
+async fn what_is_taken_out_of_a_trashed_folder_lies_in_the_trash_by_itself() {
+    let (_dir, server) = start().await;
+    let root = server.root().await;
+    let folder = server.folder("folder", &root).await;
+    let file = server.file("file", &folder, b"x").await;
+    for (method, path) in [
+        (Method::PUT, format!("trash/{folder}")),
+        (Method::DELETE, format!("nodes/{folder}/children/{file}")),
+        (Method::POST, format!("trash/{folder}/restore")),
+    ] {
+        server.call(method, &path, None).await.expect(200);
+    }
+    assert_eq!(names(&server.get("trash").await.json()), ["file"]);
+    server
+        .call(Method::POST, &format!("trash/{file}/restore"), None)
+        .await
+        .expect(200);
+    assert_eq!(server.children(&root).await, ["folder", "file"]);
+}
+
+#[tokio::test]
+async fn links_given_out_at_once_are_the_same() {
+    let (_dir, server) = start().await;
+    let file = server.file("f", &server.root().await, b"x").await;
+    let links = (0..8).map(|_| link(&server, &file));
+    let links = futures::future::join_all(links).await;
+    for address in &links {
+        follow(&server, address, None).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn file_of_json_is_sent_as_it_is_and_runs_in_no_browser() {
+    let (_dir, server) = start().await;
+    let root = server.root().await;
+    let file = server.file("f.json", &root, &[b' '; 5000]).await;
+    let url = format!("{}nodes/{file}/content", server.content);
+    for method in [Method::GET, Method::HEAD] {
+        let request = server
+            .request(method, &url)
+            .header("Accept-Encoding", "gzip");
+        let reply = send(request).await.expect(200);
+        assert_eq!(reply.header("content-encoding"), "");
+        assert_eq!(reply.header("content-length"), "5000");
+        assert_eq!(reply.header("accept-ranges"), "bytes");
+    }
+    let reply = follow(&server, &link(&server, &file).await, None).await;
+    assert_eq!(
+        reply.header("content-security-policy"),
+        "default-src 'none'; frame-ancestors 'none'; sandbox"
+    );
+    assert_eq!(reply.header("x-content-type-options"), "nosniff");
+}
+
+#[tokio::test]
+async fn count_of_no_folder_is_none() {
+    let (_dir, server) = start().await;
+    server.folder("f", &server.root().await).await;
+    let page = server
+        .list("nodes", &[("filters", "parents:\"\"")])
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(page, json!({"count": 0, "data": []}));
 }

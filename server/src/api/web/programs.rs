@@ -14,7 +14,7 @@ use crate::{
         session::{CSRF, Form, SignedIn, failed},
     },
     scopes::Scopes,
-    store::{LetIn, TakeBack},
+    store::{LetIn, TakeBack, VoidLinks},
 };
 
 /// `GET /programs`.
@@ -58,7 +58,12 @@ pub(super) async fn revoke(
         id,
         account: signed_in.account.clone(),
     };
-    match site.accounts().write(take_back).await {
+    let taken_back = site.accounts().write(take_back).await;
+    // It may have asked for links, which need no token.
+    if let Err(error) = signed_in.drive.store.write(VoidLinks).await {
+        return failed(&error);
+    }
+    match taken_back {
         Ok(true) => page::see_other(HERE),
         Ok(false) => missing(
             &signed_in,
