@@ -1,6 +1,8 @@
 //! When what was acknowledged is on the disk.
 
-use std::{fs::File, io, path::Path};
+use std::{fs::File, io, num::NonZeroU64, path::Path};
+
+use rustix::fs::{Advice, fadvise};
 
 /// When an acknowledged change is on the disk: the policy, in this one place.
 ///
@@ -41,6 +43,16 @@ impl Disk {
         Self {
             durability,
             wait: File::sync_all,
+        }
+    }
+
+    /// Sets the disk to work on part of a file that will be waited for, and does not wait. The
+    /// system would begin by itself only when a tenth of all memory is waiting for the disk.
+    pub(crate) fn begin(self, file: &File, offset: u64, length: u64) {
+        if self.durability == Durability::Full {
+            // Linux begins to write what it is told will not be read soon. If it does not,
+            // the end takes longer.
+            let _ = fadvise(file, offset, NonZeroU64::new(length), Advice::DontNeed);
         }
     }
 

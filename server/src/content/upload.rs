@@ -15,21 +15,49 @@ use tokio::task::{self, JoinHandle};
 use super::{BLOCK, Staging, remove};
 use crate::{ids, store::Fate};
 
-/// Content on its way in. Holds at most two blocks in memory: one being written while the
-/// next is received.
+/// Content on its way in. Holds at most three blocks in memory: one being written, one being
+/// hashed, which takes longer, and the next being received.
 pub(crate) struct Upload {
     staging: Arc<Staging>,
-    /// Not yet handed to the writing thread.
+    /// Not yet handed to the other threads.
     received: Vec<Bytes>,
     received_bytes: u64,
-    staged: State,
+    /// `None` in it: no file was made so far.
+    staged: Lane<Option<Staged>>,
+    md5: Lane<Md5>,
 }
 
-enum State {
-    /// Nothing was written so far, or the writing failed.
-    None,
-    Idle(Staged),
-    Writing(JoinHandle<io::Result<Staged>>),
+/// Something that blocks are put into one after the other, on another thread.
+enum Lane<T> {
+    Idle(T),
+    Busy(JoinHandle<io::Result<T>>),
+    /// It failed, or is being handed over.
+    Gone,
+}
+
+impl<T: Send + 'static> Lane<T> {
+    /// Waits until it is idle.
+    async fn take(&mut self) -> io::Result<T> {
+        if let Self::Busy(work) = self {
+            let done = work.await;
+            *self = Self::Gone;
+            *self = Self::Idle(done??);
+        }
+        match std::mem::replace(self, Self::Gone) {
+            Self::Idle(value) => Ok(value),
+            _ => Err(io::Error::other("an upload went on after it had failed")),
+        }
+    }
+
+    /// Waits until it is idle, and sets it to work.
+    async fn put(
+        &mut self,
+        work: impl FnOnce(T) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<()> {
+        let value = self.take().await?;
+        *self = Self::Busy(task::spawn_blocking(move || work(value)));
+        Ok(())
+    }
 }
 
 impl Upload {
@@ -38,7 +66,8 @@ impl Upload {
             staging,
             received: Vec::new(),
             received_bytes: 0,
-            staged: State::None,
+            staged: Lane::Idle(None),
+            md5: Lane::Idle(Md5::new()),
         }
     }
 
@@ -49,35 +78,27 @@ impl Upload {
         if self.received_bytes < BLOCK {
             return Ok(());
         }
-        let staged = self.take_staged().await?;
-        let bytes = std::mem::take(&mut self.received);
         self.received_bytes = 0;
+        let written = std::mem::take(&mut self.received);
+        let hashed = written.clone();
         let staging = self.staging.clone();
-        self.staged = State::Writing(task::spawn_blocking(move || {
-            append(staged, staging, &bytes)
-        }));
-        Ok(())
+        let write = move |staged| append(staged, staging, &written).map(Some);
+        self.staged.put(write).await?;
+        self.md5.put(move |md5| Ok(hash(md5, &hashed))).await
     }
 
     /// Makes an object of what came. When this returns, it is as durable as was promised.
     pub(crate) async fn finish(mut self) -> io::Result<Stored> {
-        let staged = self.take_staged().await?;
+        let staged = self.staged.take().await?;
+        let md5 = self.md5.take().await?;
         let Self {
             staging, received, ..
         } = self;
-        task::spawn_blocking(move || append(staged, staging, &received)?.publish()).await?
-    }
-
-    async fn take_staged(&mut self) -> io::Result<Option<Staged>> {
-        if let State::Writing(writing) = &mut self.staged {
-            let written = writing.await;
-            self.staged = State::None;
-            self.staged = State::Idle(written??);
-        }
-        match std::mem::replace(&mut self.staged, State::None) {
-            State::Idle(staged) => Ok(Some(staged)),
-            _ => Ok(None),
-        }
+        let publish = move || {
+            let staged = append(staged, staging, &received)?;
+            staged.publish(hash(md5, &received))
+        };
+        task::spawn_blocking(publish).await?
     }
 }
 
@@ -85,17 +106,30 @@ fn append(staged: Option<Staged>, staging: Arc<Staging>, blocks: &[Bytes]) -> io
     let mut staged = staged.map_or_else(|| Staged::create(staging), Ok)?;
     for block in blocks {
         staged.file.write_all(block)?;
-        staged.md5.update(block);
         staged.size += block.len() as u64;
     }
+    let behind = staged.size - staged.begun;
+    if behind >= WRITE_BEHIND {
+        let disk = staged.name.staging.disk();
+        disk.begin(&staged.file, staged.begun, behind);
+        staged.begun = staged.size;
+    }
     Ok(staged)
+}
+
+fn hash(mut md5: Md5, blocks: &[Bytes]) -> Md5 {
+    for block in blocks {
+        md5.update(block);
+    }
+    md5
 }
 
 /// A file in the staging folder. Dropping it removes it.
 struct Staged {
     file: File,
-    md5: Md5,
     size: u64,
+    /// Bytes that were sent on their way to the disk.
+    begun: u64,
     name: Name,
 }
 
@@ -110,8 +144,8 @@ impl Staged {
             .open(&path)?;
         Ok(Self {
             file,
-            md5: Md5::new(),
             size: 0,
+            begun: 0,
             name: Name {
                 staging,
                 object,
@@ -123,7 +157,7 @@ impl Staged {
 
     /// Gives the file its second name. First the names, then the waiting: a file system
     /// with a journal has both in the same entry, and then waits once.
-    fn publish(mut self) -> io::Result<Stored> {
+    fn publish(mut self, md5: Md5) -> io::Result<Stored> {
         let path = self.name.staging.object_path(&self.name.object);
         fs::hard_link(&self.name.path, &path)?;
         let path = self.name.published.insert(path);
@@ -136,7 +170,7 @@ impl Staged {
         Ok(Stored {
             name: self.name,
             size,
-            md5: hex::encode(self.md5.finalize()),
+            md5: hex::encode(md5.finalize()),
         })
     }
 }
@@ -205,6 +239,10 @@ impl Drop for Name {
         }
     }
 }
+
+/// Bytes after which the disk is set to work on an upload that goes on, so that little is left
+/// to wait for at its end: enough for a disk to write in one go.
+const WRITE_BEHIND: u64 = 8 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -302,7 +340,7 @@ mod tests {
             upload.write(Bytes::from(vec![1; 300_000])).await.unwrap();
         }
         // Whatever is still being written is waited for here.
-        drop(upload.take_staged().await.unwrap());
+        drop(upload.staged.take().await.unwrap());
         drop(upload);
         assert_eq!(names(dir.path()), (0, 0));
     }

@@ -3,6 +3,7 @@
 
 use std::{io::Cursor, time::Duration};
 
+use amazon_drive_server::FsckOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -481,6 +482,8 @@ async fn old_trash_is_purged_and_nothing_else() {
         files(&content).len() == 3
     })
     .await;
+    let found = crate::backup::findings(dir.path(), FsckOptions::default()).await;
+    assert_eq!(found, []);
 }
 
 #[tokio::test]
