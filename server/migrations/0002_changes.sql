@@ -21,9 +21,10 @@ BEGIN
     INSERT INTO changes (node) VALUES (NEW.id);
 END;
 
--- When a node itself was put into the trash: what has lain there for long is purged.
+-- When a node itself was put into the trash: what has lain there for long is purged. What
+-- lies there already was put there when nothing was ever purged: its time begins now.
 ALTER TABLE nodes ADD COLUMN trashed BIGINT;
-UPDATE nodes SET trashed = modified WHERE exclusively_trashed = 1;
+UPDATE nodes SET trashed = unixepoch() * 1000 WHERE exclusively_trashed = 1;
 CREATE INDEX nodes_trashed ON nodes (trashed) WHERE exclusively_trashed = 1;
 
 -- What is known of nodes that are gone for good, so that readers of the changes hear of it.

@@ -60,6 +60,8 @@ async fn serve_on(app: &App, serve: &args::ServeOptions) -> Result<Exit, Stop> {
     let config = server.client_config().await?;
     let fault_admin = server.fault_admin().await?;
     let has_users = server.has_users().await?;
+    // Before anybody can know that it runs, and end it.
+    let stopped = stopped();
     let mut output = Output::new();
     output.write(format!("{base}/\n").as_bytes())?;
     output.flush()?;
@@ -76,7 +78,7 @@ async fn serve_on(app: &App, serve: &args::ServeOptions) -> Result<Exit, Stop> {
             false => app.console.write(&welcome.to_string()),
         }
     }
-    server.serve(stopped()).await?;
+    server.serve(stopped).await?;
     Ok(Exit::Done)
 }
 
@@ -138,20 +140,22 @@ impl Pace {
 /// Between two lines of how far it is.
 const PACE: Duration = Duration::from_secs(1);
 
-/// Resolves when the program is asked to end.
-async fn stopped() {
+/// Resolves when the program is asked to end, from this call on.
+fn stopped() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = signal(SignalKind::interrupt());
     let terminate = signal(SignalKind::terminate());
-    match (interrupt, terminate) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+    async move {
+        match (interrupt, terminate) {
+            (Ok(mut interrupt), Ok(mut terminate)) => {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
             }
+            // Without handlers the signals end the program by themselves.
+            _ => std::future::pending().await,
         }
-        // Without handlers the signals end the program by themselves.
-        _ => std::future::pending().await,
     }
 }
 
