@@ -25,6 +25,30 @@ impl Detail {
     }
 }
 
+/// A write that may or may not have worked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unconfirmed {
+    pub(crate) place: UnconfirmedPlace,
+    /// Bytes of content that were sent.
+    pub(crate) size: u64,
+    pub(crate) detail: Detail,
+}
+
+/// Where it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum UnconfirmedPlace {
+    New {
+        parent: String,
+        /// As the service has it.
+        name: String,
+    },
+    Over {
+        id: String,
+        /// Before the write.
+        version: u64,
+    },
+}
+
 /// The cases of `drive.error`, case for case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Error {
@@ -43,7 +67,9 @@ pub(crate) enum Error {
     Throttled(Detail),
     Unavailable(Detail),
     Interrupted(Detail),
-    OutcomeUnknown(Detail),
+    OutcomeUnknown(Unconfirmed),
+    FileTooLarge(Detail),
+    Changed(Detail),
     Protocol(Detail),
     Cancelled,
     Other(String),

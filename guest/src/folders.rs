@@ -67,6 +67,7 @@ impl<P: Platform> Service<P> {
             name: &service_name,
             kind: "FOLDER",
             parents: [parent],
+            local_id: None,
         })
         .map_err(|error| Error::Other(error.to_string()))?;
         let call = Call {
@@ -75,6 +76,7 @@ impl<P: Platform> Service<P> {
             url: format!("{}nodes", self.metadata),
             json: Some(json),
             range: None,
+            authorized: true,
             // Made twice it says so and names the first, which is as good.
             idempotent: true,
         };
@@ -132,6 +134,7 @@ impl<P: Platform> Service<P> {
             url: format!("{}trash/{}", self.metadata, path_segment(&id)),
             json: None,
             range: None,
+            authorized: true,
             idempotent: true,
         };
         self.whole(&call).await?;

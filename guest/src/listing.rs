@@ -4,7 +4,7 @@ use std::{collections::HashSet, rc::Rc};
 
 use crate::{
     error::{Detail, Error},
-    lookup::{Target, shown},
+    lookup::{PROPERTIES, Target, shown},
     platform::{Level, Platform},
     service::{Call, Service},
     wire::{Kind, Node, Odd, Page},
@@ -101,7 +101,7 @@ impl<P: Platform> Listing<P> {
         };
         let what = "list a folder";
         let filter = format!("parents:{}", self.folder);
-        let mut query = vec![("filters", filter.as_str()), ("limit", PAGE)];
+        let mut query = vec![("filters", filter.as_str()), ("limit", PAGE), PROPERTIES];
         query.extend(token.as_deref().map(|token| ("startToken", token)));
         let url = self.service.nodes_url(&query);
         let body = match self.service.whole(&Call::get(what, url)).await {

@@ -24,9 +24,10 @@ impl<P: Platform> Service<P> {
         }
     }
 
-    async fn stat_id(&self, id: &str) -> Result<Node, Error> {
+    pub(crate) async fn stat_id(&self, id: &str) -> Result<Node, Error> {
         let what = "look at a node";
-        let body = self.whole(&Call::get(what, self.node_url(id))).await?;
+        let url = self.whole_node_url(id);
+        let body = self.whole(&Call::get(what, url)).await?;
         let node = self.node(what, &body)?;
         match node.oddity(None) {
             None => Ok(node.into_node(self.encoding)),
@@ -99,7 +100,7 @@ impl<P: Platform> Service<P> {
             escape(parent),
             escape(&service_name)
         );
-        let url = self.nodes_url(&[("filters", &filter)]);
+        let url = self.nodes_url(&[("filters", &filter), PROPERTIES]);
         let body = self.whole(&Call::get(what, url)).await?;
         let page: Page<'_> =
             serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
@@ -171,6 +172,10 @@ fn escape(value: &str) -> String {
     }
     escaped
 }
+
+/// Asks for what nodes are not shown with otherwise. A service that does not know it
+/// ignores it.
+pub(crate) const PROPERTIES: (&str, &str) = ("fields", "[\"properties\"]");
 
 /// What the service's documentation and three clients escape.
 const SPECIAL: &str = "+-&|!(){}[]^'\"~*?:\\ ";

@@ -18,6 +18,17 @@ pub(crate) struct Sent {
     ended: bool,
     /// The content broke off, or was not as long as promised.
     pub(crate) cut_off: bool,
+    /// The content was longer than a file may be.
+    pub(crate) too_large: bool,
+}
+
+/// How long the content may be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Limits {
+    /// Exactly, where known.
+    pub(crate) size: Option<u64>,
+    /// At most.
+    pub(crate) largest: Option<u64>,
 }
 
 impl Sent {
@@ -38,7 +49,7 @@ pub(crate) struct Multipart<C> {
     first: Vec<u8>,
     content: C,
     tail: Vec<u8>,
-    size: Option<u64>,
+    limits: Limits,
     sent: Rc<Cell<Sent>>,
 }
 
@@ -58,7 +69,7 @@ impl<C: Content> Multipart<C> {
         content_type: &str,
         first: Vec<u8>,
         content: C,
-        size: Option<u64>,
+        limits: Limits,
         sent: Rc<Cell<Sent>>,
     ) -> Self {
         let metadata = metadata.map_or(String::new(), |metadata| {
@@ -78,7 +89,7 @@ impl<C: Content> Multipart<C> {
             first,
             content,
             tail: format!("\r\n--{boundary}--\r\n").into_bytes(),
-            size,
+            limits,
             sent,
         }
     }
@@ -86,7 +97,7 @@ impl<C: Content> Multipart<C> {
     /// Length of the whole body, where the content's is known.
     pub(crate) fn length(&self) -> Option<u64> {
         let around = self.head.len() as u64 + self.tail.len() as u64;
-        self.size.and_then(|size| size.checked_add(around))
+        self.limits.size.and_then(|size| size.checked_add(around))
     }
 
     fn note(&self, change: impl FnOnce(&mut Sent)) {
@@ -98,7 +109,11 @@ impl<C: Content> Multipart<C> {
     /// Counts content that is about to be handed on.
     fn count(&self, bytes: usize) -> Result<(), CutOff> {
         let total = self.sent.get().bytes + bytes as u64;
-        if self.size.is_some_and(|size| total > size) {
+        if self.limits.size.is_some_and(|size| total > size) {
+            return Err(self.cut_off());
+        }
+        if self.limits.largest.is_some_and(|largest| total > largest) {
+            self.note(|sent| sent.too_large = true);
             return Err(self.cut_off());
         }
         self.note(|sent| sent.bytes = total);
@@ -139,7 +154,12 @@ impl<C: Content> BodySource for Multipart<C> {
             }
             self.state = State::End;
             let whole = self.content.is_complete().await;
-            if !whole || self.size.is_some_and(|size| size != self.sent.get().bytes) {
+            if !whole
+                || self
+                    .limits
+                    .size
+                    .is_some_and(|size| size != self.sent.get().bytes)
+            {
                 return Err(self.cut_off());
             }
             // Said a moment early: taking the end for sent when it was not costs a look,

@@ -73,8 +73,9 @@ pub struct State {
 /// |---|---|---|---|---|
 /// | 200–399 | | | | done |
 /// | 401 | | | | refresh credentials |
-/// | 400 | `Cannot complete upload` | | | retry |
-/// | 400 | `Cannot read from request` | | | retry |
+/// | 400 | `Cannot complete upload`, `Cannot read from request` | unsent or partial | | retry |
+/// | 400 | the same | sent | yes | retry |
+/// | 400 | the same | sent | no | look first |
 /// | 403 | `Authorization header requires` | | | retry |
 /// | 429 | | | | retry |
 /// | 408, 500, 502, 503, 504, none | | unsent or partial | | retry |
@@ -84,8 +85,8 @@ pub struct State {
 ///
 /// Every *retry* is a *retry after* where the reply has a `Retry-After`.
 ///
-/// - 400: the service could not read the body to its end, and has stored nothing. Other
-///   texts mean the request itself, `Next token is expired` among them: the page can
+/// - 400: the service says that it could not read the body to its end. Where the end had
+///   left, it may have been stored all the same. Other texts mean the request itself, `Next token is expired` among them: the page can
 ///   never be had again, only the listing restarted.
 /// - 403: the service's front end answers so at random, mostly right after a login, in
 ///   words about AWS signatures that the request never needed.
@@ -101,10 +102,10 @@ pub fn classify(outcome: &Outcome<'_>) -> Class {
     match outcome.status {
         Some(200..=399) => Class::Done,
         Some(401) => Class::RefreshCredentials,
-        Some(400) if BROKEN_BODY.into_iter().any(says) => retry,
         Some(403) if says(GATEWAY_MOOD) => retry,
         Some(429) => retry,
-        Some(408 | 500 | 502 | 503 | 504) | None => match outcome.progress {
+        Some(400) if !BROKEN_BODY.into_iter().any(says) => Class::GiveUp,
+        Some(400 | 408 | 500 | 502 | 503 | 504) | None => match outcome.progress {
             Progress::Unsent | Progress::Partial => retry,
             Progress::Sent if outcome.idempotent => retry,
             Progress::Sent => Class::LookFirst,
@@ -131,6 +132,30 @@ pub fn next_wait(
     let wait = retry_after.unwrap_or_else(|| jittered(state.attempts, random));
     let next_send = state.elapsed.checked_add(wait)?;
     (next_send <= budget.elapsed).then_some(wait)
+}
+
+/// How long a write of so many bytes that got no clear answer is looked for.
+pub fn upload_wait(size: u64, per_gb: Duration) -> Duration {
+    let nanos = per_gb.as_nanos().saturating_mul(u128::from(size)) >> 30;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// How a file's content is had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// By the content's URL, with the caller's token.
+    Content,
+    /// By a temporary link, without it.
+    TemporaryLink,
+}
+
+/// How to get the content of a file of so many bytes: the service did not give files from
+/// some 10 GiB on by the content's URL.
+pub fn download_route(size: u64, templink_threshold: Option<u64>) -> Route {
+    match templink_threshold {
+        Some(threshold) if size >= threshold => Route::TemporaryLink,
+        _ => Route::Content,
+    }
 }
 
 fn jittered(failures: u32, random: u64) -> Duration {
@@ -216,13 +241,42 @@ mod tests {
     }
 
     #[test]
-    fn row_a_body_the_service_could_not_complete_is_sent_again() {
-        assert_always([400], "Cannot complete upload", Class::Retry);
+    fn row_a_body_the_service_could_not_read_is_as_no_answer() {
+        for message in ["Cannot complete upload", "Cannot read from request."] {
+            let row = |progresses: &[Progress], idempotent: &[bool], class| {
+                assert_row([Some(400)], message, progresses, idempotent, class);
+            };
+            row(&[Unsent, Partial], &[true, false], Class::Retry);
+            row(&[Sent], &[true], Class::Retry);
+            row(&[Sent], &[false], Class::LookFirst);
+        }
     }
 
     #[test]
-    fn row_a_body_the_service_could_not_read_is_sent_again() {
-        assert_always([400], "Cannot read from request.", Class::Retry);
+    fn upload_waits_grow_with_the_content() {
+        let three_minutes = Duration::from_secs(180);
+        for (size, per_gb, wait) in [
+            (1 << 30, three_minutes, three_minutes),
+            (10 << 30, three_minutes, 10 * three_minutes),
+            (1 << 20, three_minutes, Duration::from_nanos(175_781_250)),
+            (0, three_minutes, Duration::ZERO),
+            (1 << 40, Duration::ZERO, Duration::ZERO),
+            (u64::MAX, Duration::MAX, Duration::from_nanos(u64::MAX)),
+        ] {
+            assert_eq!(upload_wait(size, per_gb), wait, "{size}");
+        }
+    }
+
+    #[test]
+    fn large_files_are_read_by_links() {
+        for (size, threshold, route) in [
+            (9, Some(10), Route::Content),
+            (10, Some(10), Route::TemporaryLink),
+            (0, Some(0), Route::TemporaryLink),
+            (u64::MAX, None, Route::Content),
+        ] {
+            assert_eq!(download_route(size, threshold), route, "{size}");
+        }
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! A file's content on its way down.
 
+use serde::Deserialize;
+
 use crate::{
     error::{Detail, Error},
     lookup::Target,
-    platform::{Platform, Response},
+    names,
+    platform::{Level, Platform, Response},
+    policy::{self, Route},
     service::{Answer, Call, Service, Wanted, absolute},
     wire::Kind,
 };
@@ -33,29 +37,116 @@ impl ByteRange {
     }
 }
 
+/// How to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ReadOptions {
+    pub(crate) range: Option<ByteRange>,
+    /// Of the whole file, where the caller knows it.
+    pub(crate) size: Option<u64>,
+    /// That the whole file must have.
+    pub(crate) md5: Option<String>,
+}
+
 impl<P: Platform> Service<P> {
     /// The reply with a file's content, its body still on the way.
     pub(crate) async fn read(
         &self,
         target: &Target,
-        range: Option<ByteRange>,
+        options: ReadOptions,
     ) -> Result<Response<P::Body>, Error> {
-        let id = match target {
-            Target::Id(id) => id.clone(),
-            Target::Path(_) => {
-                let node = self.stat(target).await?;
-                if node.kind == Kind::Folder {
-                    return Err(Error::NotAFile(Detail::new("it is a folder")));
-                }
-                node.id
-            }
-        };
-        let what = "read a file";
-        let mut url = self.content_url(&id);
+        let range = options.range;
         let header = range.map(ByteRange::header).transpose()?;
+        let (id, size) = self.find_file(target, &options).await?;
+        let route = policy::download_route(size.unwrap_or(0), self.templink_threshold);
+        if route == Route::TemporaryLink {
+            return self.read_by_link(&id, range, header).await;
+        }
+        let url = self.content_url(&id);
+        match self.fetch(url, true, range, header.clone()).await {
+            // It does not give large files in one piece, and where that begins it never
+            // said.
+            Err(Error::InvalidArgument(detail)) if detail.status == Some(400) => {
+                let line = "the service refuses this content, trying a temporary link";
+                self.platform.log(Level::Info, line);
+                let linked = self.read_by_link(&id, range, header).await;
+                // What the service said of it at first says more.
+                linked.map_err(|_| Error::InvalidArgument(detail))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The file's id, and its size if there is need to know it. Looks only if there is
+    /// something to be found out.
+    async fn find_file(
+        &self,
+        target: &Target,
+        options: &ReadOptions,
+    ) -> Result<(String, Option<u64>), Error> {
+        let unknown = options.size.is_none() && self.templink_threshold.is_some();
+        match target {
+            Target::Id(id) if options.md5.is_none() && !unknown => {
+                return Ok((id.clone(), options.size));
+            }
+            Target::Id(_) | Target::Path(_) => {}
+        }
+        let node = self.stat(target).await?;
+        if node.kind == Kind::Folder {
+            return Err(Error::NotAFile(Detail::new("it is a folder")));
+        }
+        if let Some(expected) = &options.md5 {
+            let same = |md5: &String| md5.eq_ignore_ascii_case(expected);
+            if !node.md5.as_ref().is_some_and(same) {
+                let name = names::display(&node.name);
+                return Err(Error::Changed(Detail::new(format!(
+                    "has another content by now: {name}"
+                ))));
+            }
+        }
+        Ok((node.id, node.size))
+    }
+
+    /// Reads by a new temporary link, which may have ended before it could be used.
+    async fn read_by_link(
+        &self,
+        id: &str,
+        range: Option<ByteRange>,
+        header: Option<String>,
+    ) -> Result<Response<P::Body>, Error> {
+        let link = self.temporary_link(id).await?;
+        match self.fetch(link, false, range, header.clone()).await {
+            Err(Error::NotFound(_)) => {
+                let link = self.temporary_link(id).await?;
+                self.fetch(link, false, range, header).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A URL that gives a file to whoever has it. A secret, for a while.
+    pub(crate) async fn temporary_link(&self, id: &str) -> Result<String, Error> {
+        let what = "get a temporary link";
+        let url = format!("{}?tempLink=true", self.node_url(id));
+        let body = self.whole(&Call::get(what, url)).await?;
+        let linked: Linked =
+            serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
+        let link = linked.temp_link.filter(|link| absolute(link).is_some());
+        link.ok_or_else(|| Error::protocol(what, "there is none"))
+    }
+
+    /// Content from a URL and wherever that leads.
+    async fn fetch(
+        &self,
+        mut url: String,
+        authorized: bool,
+        range: Option<ByteRange>,
+        header: Option<String>,
+    ) -> Result<Response<P::Body>, Error> {
+        let what = "read a file";
         for _ in 0..=REDIRECTS {
             let call = Call {
                 range: header.clone(),
+                authorized,
                 ..Call::get(what, url.clone())
             };
             let Answer::Open(response) = self.call(&call, Wanted::Open).await? else {
@@ -83,6 +174,14 @@ impl<P: Platform> Service<P> {
         }
         Err(Error::protocol(what, "it leads in circles"))
     }
+}
+
+/// A node that was asked for with its link.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Linked {
+    #[serde(default)]
+    temp_link: Option<String>,
 }
 
 /// Where a `Location` leads that came from `url`. The service's are absolute; of the

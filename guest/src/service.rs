@@ -25,6 +25,12 @@ pub(crate) struct Service<P> {
     pub(crate) platform: P,
     pub(crate) encoding: Encoding,
     pub(crate) budget: Budget,
+    /// How long a write without a clear answer is looked for, for each GiB.
+    pub(crate) upload_wait_per_gb: Duration,
+    /// Files of so many bytes are read by a temporary link.
+    pub(crate) templink_threshold: Option<u64>,
+    /// Most bytes of one file.
+    pub(crate) largest_file: Option<u64>,
     /// Base URLs of the two halves, with their trailing `/`.
     pub(crate) metadata: String,
     pub(crate) content: String,
@@ -43,6 +49,9 @@ pub(crate) struct Options {
     pub(crate) endpoint: String,
     pub(crate) encoding: Encoding,
     pub(crate) budget: Budget,
+    pub(crate) upload_wait_per_gb: Duration,
+    pub(crate) templink_threshold: Option<u64>,
+    pub(crate) largest_file: Option<u64>,
 }
 
 /// A request to be made as often as it takes.
@@ -53,6 +62,9 @@ pub(crate) struct Call<'a> {
     pub(crate) url: String,
     pub(crate) json: Option<Vec<u8>>,
     pub(crate) range: Option<String>,
+    /// Whether it says who asks. A temporary link is for whoever has it, and refuses to be
+    /// told.
+    pub(crate) authorized: bool,
     /// Whether making it twice is the same as making it once.
     pub(crate) idempotent: bool,
 }
@@ -65,6 +77,7 @@ impl<'a> Call<'a> {
             url,
             json: None,
             range: None,
+            authorized: true,
             idempotent: true,
         }
     }
@@ -92,6 +105,9 @@ impl<P: Platform> Service<P> {
             platform,
             encoding: options.encoding,
             budget: options.budget,
+            upload_wait_per_gb: options.upload_wait_per_gb,
+            templink_threshold: options.templink_threshold,
+            largest_file: options.largest_file,
             metadata: String::new(),
             content: String::new(),
             root: String::new(),
@@ -139,6 +155,11 @@ impl<P: Platform> Service<P> {
         format!("{}nodes/{}", self.metadata, path_segment(id))
     }
 
+    /// The URL of a node, with the fields that are left out unless asked for.
+    pub(crate) fn whole_node_url(&self, id: &str) -> String {
+        format!("{}?fields=%5B%22properties%22%5D", self.node_url(id))
+    }
+
     /// The URL of a node's content.
     pub(crate) fn content_url(&self, id: &str) -> String {
         format!("{}nodes/{}/content", self.content, path_segment(id))
@@ -167,7 +188,11 @@ impl<P: Platform> Service<P> {
         let mut refreshed = false;
         loop {
             attempts += 1;
-            let authorization = match self.platform.authorization(&call.url).await {
+            let asked = match call.authorized {
+                true => self.platform.authorization(&call.url).await,
+                false => Ok(None),
+            };
+            let authorization = match asked {
                 Err(CredentialsError::Unavailable(why)) => {
                     // The token's provider has its moods like the service.
                     let random = self.platform.random();

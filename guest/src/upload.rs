@@ -3,14 +3,14 @@
 use std::{cell::Cell, rc::Rc, time::Duration};
 
 use crate::{
-    error::{Detail, Error},
+    error::{Detail, Error, Unconfirmed, UnconfirmedPlace},
     lookup::shown,
-    multipart::{Multipart, Sent},
+    multipart::{Limits, Multipart, Sent},
     names,
     platform::{Content, Level, Method, Payload, Platform, Request},
     policy::{self, Class, Progress, State},
     service::{Refused, Service},
-    wire::{Kind, NewNode, Node},
+    wire::{Instant, Kind, NewNode, Node},
 };
 
 /// What the caller knows about the node a write goes to.
@@ -27,12 +27,23 @@ pub(crate) struct WriteOptions {
     pub(crate) size: Option<u64>,
     pub(crate) existing: Existing,
     pub(crate) content_type: Option<String>,
+    /// The file's own time.
+    pub(crate) original_time: Option<Instant>,
+    /// The same for all tries to send the same content.
+    pub(crate) idempotency_key: Option<String>,
 }
 
 /// Where the content goes.
 enum Place {
-    Create { parent: String, name: String },
-    Overwrite { id: String },
+    Create {
+        parent: String,
+        name: String,
+    },
+    /// Replace the content of a node that has this version now.
+    Overwrite {
+        id: String,
+        version: u64,
+    },
 }
 
 impl<P: Platform> Service<P> {
@@ -44,8 +55,13 @@ impl<P: Platform> Service<P> {
         mut content: C,
         options: WriteOptions,
     ) -> Result<Node, Error> {
-        let place = self.place(path, &options.existing).await?;
         let what = format!("write {}", shown(path));
+        if let (Some(size), Some(largest)) = (options.size, self.largest_file)
+            && size > largest
+        {
+            return Err(too_large(&what, largest));
+        }
+        let place = self.place(path, &options.existing).await?;
 
         // An empty file must not be sent in chunks: the service then takes the content
         // for missing. So without a size the first bytes are waited for.
@@ -57,18 +73,24 @@ impl<P: Platform> Service<P> {
                 size = Some(0);
             }
         }
+        let key = match options.idempotency_key {
+            Some(key) => key,
+            None => token("acd-", [self.platform.random(), self.platform.random()]),
+        };
         let metadata = match &place {
             Place::Create { parent, name } => Some(
                 serde_json::to_string(&NewNode {
                     name,
                     kind: "FILE",
                     parents: [parent],
+                    local_id: Some(&key),
                 })
                 .map_err(|error| Error::Other(error.to_string()))?,
             ),
             Place::Overwrite { .. } => None,
         };
-        let boundary = boundary([self.platform.random(), self.platform.random()]);
+        // A line that no content has.
+        let boundary = token("acd-", [self.platform.random(), self.platform.random()]);
         let content_type = options
             .content_type
             .filter(|it| !it.is_empty() && it.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
@@ -79,7 +101,10 @@ impl<P: Platform> Service<P> {
             content_type.as_deref().unwrap_or(DEFAULT_TYPE),
             first,
             content,
-            size,
+            Limits {
+                size,
+                largest: self.largest_file,
+            },
             Rc::clone(&sent),
         );
 
@@ -89,7 +114,7 @@ impl<P: Platform> Service<P> {
                 Method::Post,
                 format!("{}nodes?suppress=deduplication", self.content),
             ),
-            Place::Overwrite { id } => (Method::Put, self.content_url(id)),
+            Place::Overwrite { id, .. } => (Method::Put, self.content_url(id)),
         };
         let mut headers = Vec::new();
         let authorization = self.platform.authorization(&url).await?;
@@ -139,8 +164,19 @@ impl<P: Platform> Service<P> {
 
     /// Finds out where the content goes.
     async fn place(&self, path: &[Vec<u8>], existing: &Existing) -> Result<Place, Error> {
+        let over = |node: Node| match node.kind {
+            Kind::Folder => Err(Error::NotAFile(Detail::new(format!(
+                "is a folder: {}",
+                shown(path)
+            )))),
+            Kind::File => Ok(Place::Overwrite {
+                id: node.id,
+                version: node.version,
+            }),
+        };
         if let Existing::Node(id) = existing {
-            return Ok(Place::Overwrite { id: id.clone() });
+            // Only a node that was looked at before can be known to be a new one after.
+            return over(self.stat_id(id).await?);
         }
         let Some((name, parents)) = path.split_last() else {
             return Err(Error::NotAFile(Detail::new("it is the root folder")));
@@ -148,11 +184,7 @@ impl<P: Platform> Service<P> {
         let (parent, _) = self.folder_id(parents).await?;
         if *existing == Existing::Unknown {
             match self.child(&parent, name).await {
-                Ok(node) if node.kind == Kind::Folder => {
-                    let what = format!("is a folder: {}", shown(path));
-                    return Err(Error::NotAFile(Detail::new(what)));
-                }
-                Ok(node) => return Ok(Place::Overwrite { id: node.id }),
+                Ok(node) => return over(node),
                 Err(Error::NotFound(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -171,6 +203,11 @@ impl<P: Platform> Service<P> {
         sent: Sent,
         refused: Refused,
     ) -> Result<Node, Error> {
+        if sent.too_large
+            && let Some(largest) = self.largest_file
+        {
+            return Err(too_large(what, largest));
+        }
         if sent.cut_off {
             return Err(Error::Interrupted(Detail::new(format!(
                 "could not {what}: the content broke off"
@@ -189,7 +226,27 @@ impl<P: Platform> Service<P> {
                 }
                 return Err(refused.error);
             }
-            Class::LookFirst => return self.look(what, place, sent, refused.error).await,
+            Class::LookFirst => {
+                return Err(Error::OutcomeUnknown(Unconfirmed {
+                    place: match place {
+                        Place::Create { parent, name } => UnconfirmedPlace::New {
+                            parent: parent.clone(),
+                            name: name.clone(),
+                        },
+                        Place::Overwrite { id, version } => UnconfirmedPlace::Over {
+                            id: id.clone(),
+                            version: *version,
+                        },
+                    },
+                    size: sent.bytes,
+                    detail: match refused.error {
+                        Error::Unavailable(detail)
+                        | Error::Protocol(detail)
+                        | Error::InvalidArgument(detail) => detail,
+                        _ => Detail::new(format!("could not {what}: no clear answer came")),
+                    },
+                }));
+            }
             Class::RefreshCredentials | Class::Retry => None,
             Class::RetryAfter(wait) => Some(wait),
         };
@@ -224,43 +281,100 @@ impl<P: Platform> Service<P> {
         }
     }
 
-    /// All was sent and the answer is no clear one: looks whether the file is there.
-    async fn look(
+    /// Looks for what a write without a clear answer wrote, for as long as it may take.
+    pub(crate) async fn confirm(
         &self,
-        what: &str,
-        place: &Place,
-        sent: Sent,
-        error: Error,
-    ) -> Result<Node, Error> {
-        let found = match place {
-            Place::Create { parent, name } => {
+        write: &Unconfirmed,
+        md5: &str,
+    ) -> Result<Option<Node>, Error> {
+        let started = self.platform.now();
+        let wait = policy::upload_wait(write.size, self.upload_wait_per_gb);
+        let mut pause = FIRST_LOOK;
+        loop {
+            let looked = self.look(write, md5).await;
+            let left = wait.saturating_sub(self.platform.now().saturating_sub(started));
+            match looked {
+                Ok(Look::Found(node)) => {
+                    let name = names::display(&node.name);
+                    let line = format!("{name}: confirmed late, after an answer that was none");
+                    self.platform.log(Level::Info, &line);
+                    return Ok(Some(*node));
+                }
+                Ok(Look::Never) => return Ok(None),
+                Ok(Look::NotYet) if left.is_zero() => return Ok(None),
+                // What cannot be seen may be there.
+                Err(error) if left.is_zero() => return Err(error),
+                Err(error) if !matches!(error, Error::Unavailable(_) | Error::Throttled(_)) => {
+                    return Err(error);
+                }
+                Ok(Look::NotYet) | Err(_) => {}
+            }
+            self.platform.sleep(pause.min(left)).await;
+            pause = (pause * 2).min(LATER_LOOKS);
+        }
+    }
+
+    async fn look(&self, write: &Unconfirmed, md5: &str) -> Result<Look, Error> {
+        let found = match &write.place {
+            UnconfirmedPlace::New { parent, name } => {
                 self.child(parent, &names::decode(name, self.encoding))
                     .await
             }
-            // The old content may have the same size, and only the caller knows the MD5.
-            Place::Overwrite { .. } => Err(Self::gone(what)),
+            UnconfirmedPlace::Over { id, .. } => self.stat_id(id).await,
         };
-        match found {
-            Ok(node) if node.kind == Kind::File && node.size == Some(sent.bytes) => {
-                self.platform.log(
-                    Level::Info,
-                    &format!("{what}: confirmed after a lost reply"),
-                );
-                Ok(node)
+        let is_new = |node: &Node| match &write.place {
+            UnconfirmedPlace::New { .. } => true,
+            UnconfirmedPlace::Over { version, .. } => node.version > *version,
+        };
+        Ok(match (found, &write.place) {
+            (Ok(node), _)
+                if node.kind == Kind::File
+                    && node.size == Some(write.size)
+                    && node
+                        .md5
+                        .as_deref()
+                        .is_some_and(|it| it.eq_ignore_ascii_case(md5))
+                    && is_new(&node) =>
+            {
+                Look::Found(Box::new(node))
             }
-            _ => Err(Error::OutcomeUnknown(match error {
-                Error::Unavailable(detail) | Error::Protocol(detail) => detail,
-                _ => Detail::new(format!("could not {what}: no clear answer came")),
-            })),
-        }
+            // The name is another's, and what has no content yet is not shown.
+            (Ok(_), UnconfirmedPlace::New { .. }) => Look::Never,
+            // The content is the old one, or a part of it another's.
+            (Ok(_), UnconfirmedPlace::Over { .. }) => Look::NotYet,
+            (Err(Error::NotFound(_)), UnconfirmedPlace::New { .. }) => Look::NotYet,
+            (Err(Error::NotFound(_)), UnconfirmedPlace::Over { .. }) => Look::Never,
+            (Err(error), _) => return Err(error),
+        })
     }
 }
 
-/// A line that no content has: 128 random bits, made of characters that every parser of
-/// the service took.
-fn boundary(random: [u64; 2]) -> String {
-    format!("acd-{:016x}{:016x}", random[0], random[1])
+/// What a look for a late write found.
+enum Look {
+    Found(Box<Node>),
+    NotYet,
+    /// It is not there, and will not be.
+    Never,
 }
+
+fn too_large(what: &str, largest: u64) -> Error {
+    Error::FileTooLarge(Detail::new(format!(
+        "could not {what}: the service takes no file of more than {largest} bytes"
+    )))
+}
+
+/// A word that nobody else uses: 128 random bits, made of characters that every parser of
+/// the service took.
+fn token(prefix: &str, random: [u64; 2]) -> String {
+    format!("{prefix}{:016x}{:016x}", random[0], random[1])
+}
+
+/// Between the first look for a late write and the second. Each pause after is twice as
+/// long as the one before.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+
+/// The longest pause: rclone's.
+const LATER_LOOKS: Duration = Duration::from_secs(5);
 
 /// What content is declared as that nobody knows better.
 const DEFAULT_TYPE: &str = "application/octet-stream";

@@ -1,6 +1,6 @@
 //! The service's JSON: read into own types here and nowhere else.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -31,6 +31,10 @@ pub(crate) struct Node {
     pub(crate) content_type: Option<String>,
     pub(crate) created: Instant,
     pub(crate) modified: Instant,
+    /// The file's own time.
+    pub(crate) original_time: Option<Instant>,
+    /// Ids of the folders it is in.
+    pub(crate) parents: Vec<String>,
     pub(crate) version: u64,
 }
 
@@ -58,6 +62,9 @@ pub(crate) struct WireNode<'a> {
     modified_date: Cow<'a, str>,
     #[serde(borrow, default)]
     content_properties: Option<WireContent<'a>>,
+    /// By owner and key.
+    #[serde(default)]
+    properties: Option<HashMap<String, HashMap<String, String>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -144,10 +151,27 @@ impl WireNode<'_> {
             content_type,
             created: instant(&self.created_date).unwrap_or_default(),
             modified: instant(&self.modified_date).unwrap_or_default(),
+            original_time: original_time(self.properties.as_ref()),
+            parents: self
+                .parents
+                .into_iter()
+                .flatten()
+                .map(Cow::into_owned)
+                .collect(),
             version: self.version.unwrap_or(0),
         }
     }
 }
+
+/// The time that was kept in a property, whoever of this program's installations kept it.
+fn original_time(properties: Option<&HashMap<String, HashMap<String, String>>>) -> Option<Instant> {
+    let mut owners = properties?.values();
+    owners.find_map(|own| instant(own.get(ORIGINAL_TIME)?))
+}
+
+/// The property that keeps a file's own time, as the service writes times, with nine
+/// decimals.
+pub(crate) const ORIGINAL_TIME: &str = "acd_mtime";
 
 /// Text that may be missing, or null: one such node must not cost a whole page.
 fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
@@ -181,6 +205,9 @@ pub(crate) struct NewNode<'a> {
     pub(crate) name: &'a str,
     pub(crate) kind: &'static str,
     pub(crate) parents: [&'a str; 1],
+    /// Chosen by the client: the service makes at most one node of each.
+    #[serde(rename = "localId", skip_serializing_if = "Option::is_none")]
+    pub(crate) local_id: Option<&'a str>,
 }
 
 /// What a reply says of why it is no success. All of it may be missing: there are bodies

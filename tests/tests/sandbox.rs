@@ -11,7 +11,8 @@ use std::{
 
 use acd::component::{
     Access, AccessToken, Component, Error, HttpOptions, Item, Kind, Limits, NameRule, Origin,
-    PlanOptions, Proxy, Remote, RemoteOptions, Sandbox, Settings, Target, TokenError, TokenSource,
+    PlanOptions, Proxy, ReadOptions, Remote, RemoteOptions, Sandbox, Settings, Target, TokenError,
+    TokenSource,
 };
 use acd_tests::{Reply, Stub};
 use async_trait::async_trait;
@@ -129,7 +130,7 @@ async fn token_goes_to_its_own_origins_only() {
     let remote = connect(&sandbox, &stub).await.unwrap();
     // The other half of the drive gets its request, and no token with it.
     let mut content = remote
-        .read(Target::Id(FILE_ID.to_owned()), None)
+        .read(Target::Id(FILE_ID.to_owned()), ReadOptions::default())
         .await
         .unwrap();
     let first = futures::StreamExt::next(&mut content)

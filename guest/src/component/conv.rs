@@ -38,6 +38,9 @@ impl From<drive::Options> for service::Options {
             endpoint: options.endpoint,
             encoding: options.encoding.into(),
             budget: options.retry.into(),
+            upload_wait_per_gb: Duration::from_nanos(options.upload_wait_per_gb),
+            templink_threshold: options.templink_threshold,
+            largest_file: options.largest_file,
         }
     }
 }
@@ -70,6 +73,66 @@ impl From<drive::WriteOptions> for upload::WriteOptions {
                 drive::Existing::Node(id) => upload::Existing::Node(id),
             },
             content_type: options.content_type,
+            original_time: options.original_time.map(Into::into),
+            idempotency_key: options.idempotency_key,
+        }
+    }
+}
+
+impl From<drive::ReadOptions> for read::ReadOptions {
+    fn from(options: drive::ReadOptions) -> Self {
+        Self {
+            range: options.range.map(Into::into),
+            size: options.size,
+            md5: options.md5,
+        }
+    }
+}
+
+impl From<drive::Unconfirmed> for error::Unconfirmed {
+    fn from(write: drive::Unconfirmed) -> Self {
+        Self {
+            place: match write.place {
+                drive::UnconfirmedPlace::New(drive::NewPlace { parent, name }) => {
+                    error::UnconfirmedPlace::New { parent, name }
+                }
+                drive::UnconfirmedPlace::Over(drive::OldVersion { id, version }) => {
+                    error::UnconfirmedPlace::Over { id, version }
+                }
+            },
+            size: write.size,
+            detail: error::Detail {
+                message: write.detail.message,
+                status: write.detail.status,
+                code: write.detail.code,
+                request_id: write.detail.request_id,
+            },
+        }
+    }
+}
+
+impl From<error::Unconfirmed> for drive::Unconfirmed {
+    fn from(write: error::Unconfirmed) -> Self {
+        Self {
+            place: match write.place {
+                error::UnconfirmedPlace::New { parent, name } => {
+                    drive::UnconfirmedPlace::New(drive::NewPlace { parent, name })
+                }
+                error::UnconfirmedPlace::Over { id, version } => {
+                    drive::UnconfirmedPlace::Over(drive::OldVersion { id, version })
+                }
+            },
+            size: write.size,
+            detail: write.detail.into(),
+        }
+    }
+}
+
+impl From<system_clock::Instant> for wire::Instant {
+    fn from(instant: system_clock::Instant) -> Self {
+        Self {
+            seconds: instant.seconds,
+            nanoseconds: instant.nanoseconds,
         }
     }
 }
@@ -97,6 +160,8 @@ impl From<wire::Node> for drive::Node {
             content_type: node.content_type,
             created: node.created.into(),
             modified: node.modified.into(),
+            original_time: node.original_time.map(Into::into),
+            parents: node.parents,
             version: node.version,
         }
     }
@@ -132,7 +197,9 @@ impl From<error::Error> for drive::Error {
             E::Throttled(detail) => Self::Throttled(detail.into()),
             E::Unavailable(detail) => Self::Unavailable(detail.into()),
             E::Interrupted(detail) => Self::Interrupted(detail.into()),
-            E::OutcomeUnknown(detail) => Self::OutcomeUnknown(detail.into()),
+            E::OutcomeUnknown(write) => Self::OutcomeUnknown(write.into()),
+            E::FileTooLarge(detail) => Self::FileTooLarge(detail.into()),
+            E::Changed(detail) => Self::Changed(detail.into()),
             E::Protocol(detail) => Self::Protocol(detail.into()),
             E::Cancelled => Self::Cancelled,
             E::Other(text) => Self::Other(text),

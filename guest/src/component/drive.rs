@@ -12,7 +12,8 @@ use super::{
     Component,
     bindings::{
         exports::amazon_drive::backend::drive::{
-            self, ByteRange, Error, Guest, GuestRemote, Node, Options, Target, WriteOptions,
+            self, Error, Guest, GuestRemote, Node, Options, ReadOptions, Target, Unconfirmed,
+            WriteOptions,
         },
         wit_future, wit_stream,
     },
@@ -108,12 +109,12 @@ impl GuestRemote for Remote {
     async fn read(
         &self,
         file: Target,
-        range: Option<ByteRange>,
+        options: ReadOptions,
         cancel: FutureReader<bool>,
     ) -> Result<(StreamReader<u8>, FutureReader<Result<(), Error>>), Error> {
         let mut cancel = cancelled(cancel);
         let file = file.into();
-        let flow = self.service.read(&file, range.map(Into::into));
+        let flow = self.service.read(&file, options.into());
         let Body {
             stream, trailers, ..
         } = until(flow, &mut cancel).await?.body;
@@ -145,6 +146,18 @@ impl GuestRemote for Remote {
         let content = Incoming::new(content, complete);
         let flow = self.service.write(&path, content, options.into());
         until(flow, &mut cancelled(cancel)).await.map(Node::from)
+    }
+
+    async fn confirm(
+        &self,
+        write: Unconfirmed,
+        md5: String,
+        cancel: FutureReader<bool>,
+    ) -> Result<Option<Node>, Error> {
+        let write = write.into();
+        let flow = self.service.confirm(&write, &md5);
+        let found = until(flow, &mut cancelled(cancel)).await?;
+        Ok(found.map(Node::from))
     }
 
     async fn make_directory(

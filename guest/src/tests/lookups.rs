@@ -1,6 +1,6 @@
 //! Paths become nodes, in as few requests as can be.
 
-use super::{ROOT, file, folder, page, path, run, service};
+use super::{ROOT, file, folder, page, path, run, script::Reply, service};
 use crate::{error::Error, lookup::Target};
 
 fn lookup(parent: &str, name: &str) -> String {
@@ -91,4 +91,20 @@ fn way_through_a_file_is_none() {
         panic!("{outcome:?}");
     };
     assert_eq!(detail.message, "not a folder: a");
+}
+
+#[test]
+fn nodes_come_with_their_own_times_and_folders() {
+    let times =
+        r#","properties":{"other":{"x":"y"},"acd":{"acd_mtime":"2001-02-03T04:05:06.123456789Z"}}"#;
+    let service = service(vec![Reply::json(
+        200,
+        &super::node("F", "f", "P", "FILE", times),
+    )]);
+    let node = run(service.stat(&Target::Id("F".to_owned()))).unwrap();
+    let seen = service.platform.seen.borrow();
+    assert!(seen[0].line.ends_with("?fields=%5B%22properties%22%5D"));
+    let time = node.original_time.unwrap();
+    assert_eq!((time.seconds, time.nanoseconds), (981_173_106, 123_456_789));
+    assert_eq!(node.parents, ["P"]);
 }

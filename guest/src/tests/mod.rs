@@ -25,6 +25,9 @@ fn service(replies: Vec<Reply>) -> Service<Script> {
         platform: Script::new(replies),
         encoding: Encoding::default(),
         budget: BUDGET,
+        upload_wait_per_gb: WAIT_PER_GB,
+        templink_threshold: Some(TEMPLINK_THRESHOLD),
+        largest_file: Some(LARGEST_FILE),
         metadata: "https://m.example/drive/v1/".to_owned(),
         content: "https://c.example/cdproxy/".to_owned(),
         root: ROOT.to_owned(),
@@ -38,6 +41,13 @@ const BUDGET: Budget = Budget {
     attempts: 4,
     elapsed: Duration::from_secs(600),
 };
+
+/// Long for content of some bytes: the scripts' files are small.
+const WAIT_PER_GB: Duration = Duration::from_secs(30 << 30);
+
+const TEMPLINK_THRESHOLD: u64 = 1000;
+
+const LARGEST_FILE: u64 = 5000;
 
 const ROOT: &str = "RRjt6JR7QF-O1GM3auqWKw";
 
@@ -93,6 +103,9 @@ fn opening_takes_two_requests() {
         endpoint: "https://drive.example/drive/v1/".to_owned(),
         encoding: Encoding::default(),
         budget: BUDGET,
+        upload_wait_per_gb: WAIT_PER_GB,
+        templink_threshold: None,
+        largest_file: None,
     };
     let service = run(Service::connect(script, options)).ok().unwrap();
     assert_eq!(service.root, ROOT);
@@ -113,6 +126,9 @@ fn endpoints_that_are_no_urls_are_told() {
         endpoint: "https://drive.example/drive/v1/".to_owned(),
         encoding: Encoding::default(),
         budget: BUDGET,
+        upload_wait_per_gb: WAIT_PER_GB,
+        templink_threshold: None,
+        largest_file: None,
     };
     let error = run(Service::connect(script, options)).err().unwrap();
     assert!(
@@ -135,6 +151,9 @@ fn root_is_a_folder_that_says_it_is() {
             endpoint: "https://drive.example/drive/v1/".to_owned(),
             encoding: Encoding::default(),
             budget: BUDGET,
+            upload_wait_per_gb: WAIT_PER_GB,
+            templink_threshold: None,
+            largest_file: None,
         };
         let error = run(Service::connect(script, options)).err();
         assert!(

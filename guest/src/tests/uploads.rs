@@ -4,18 +4,20 @@
 use std::time::Duration;
 
 use super::{
-    ROOT, file, folder, page, path, run,
+    LARGEST_FILE, ROOT, file, folder, page, path, run,
     script::{Pieces, Reply, Script},
     service,
 };
 use crate::{
-    error::Error,
+    error::{Detail, Error, Unconfirmed, UnconfirmedPlace},
     service::Service,
     upload::{Existing, WriteOptions},
     wire::Node,
 };
 
 const CREATE: &str = "POST https://c.example/cdproxy/nodes?suppress=deduplication";
+const OVERWRITE: &str = "PUT https://c.example/cdproxy/nodes/F/content";
+const STAT: &str = "GET https://m.example/drive/v1/nodes/F";
 const BOUNDARY: &str = "acd-ffffffffffffffffffffffffffffffff";
 
 fn write(
@@ -28,11 +30,24 @@ fn write(
     let options = WriteOptions {
         size,
         existing,
-        content_type: None,
+        ..absent()
     };
     let outcome = run(service.write(&path("f"), content, options));
     (outcome, service)
 }
+
+/// A file that is not there, of five bytes.
+fn absent() -> WriteOptions {
+    WriteOptions {
+        size: Some(5),
+        existing: Existing::Absent,
+        content_type: None,
+        original_time: None,
+        idempotency_key: Some(KEY.to_owned()),
+    }
+}
+
+const KEY: &str = "key-1";
 
 fn hello() -> Pieces {
     Pieces::new(&[b"hel", b"lo"])
@@ -55,7 +70,8 @@ fn body(metadata: &str, content: &str) -> String {
     )
 }
 
-const METADATA: &str = r#"{"name":"f","kind":"FILE","parents":["RRjt6JR7QF-O1GM3auqWKw"]}"#;
+const METADATA: &str =
+    r#"{"name":"f","kind":"FILE","parents":["RRjt6JR7QF-O1GM3auqWKw"],"localId":"key-1"}"#;
 
 #[test]
 fn create_sends_metadata_and_content_with_their_length() {
@@ -76,13 +92,12 @@ fn create_sends_metadata_and_content_with_their_length() {
 #[test]
 fn overwrite_sends_content_only() {
     let existing = Existing::Node("F".to_owned());
-    let (outcome, service) = write(hello(), Some(5), existing, vec![stored()]);
+    let replies = vec![there(4, "00", 3), stored()];
+    let (outcome, service) = write(hello(), Some(5), existing, replies);
     assert!(outcome.is_ok());
-    service
-        .platform
-        .assert_requests(&["PUT https://c.example/cdproxy/nodes/F/content"]);
+    service.platform.assert_requests(&[STAT, OVERWRITE]);
     let seen = service.platform.seen.borrow();
-    assert_eq!(String::from_utf8_lossy(&seen[0].body), body("", "hello"));
+    assert_eq!(String::from_utf8_lossy(&seen[1].body), body("", "hello"));
 }
 
 #[test]
@@ -150,8 +165,8 @@ fn content_that_breaks_off_never_ends_its_request() {
 #[test]
 fn taken_name_is_told_early_and_with_its_node() {
     let (outcome, service) = write(
-        Pieces::new(&[&[b'x'; 1000][..]; 1000]),
-        Some(1_000_000),
+        Pieces::new(&[&[b'x'; 1000][..]; 5]),
+        Some(5000),
         Existing::Absent,
         vec![Reply::Early {
             after: 2000,
@@ -166,50 +181,227 @@ fn taken_name_is_told_early_and_with_its_node() {
     assert!(service.platform.seen.borrow()[0].body.len() < 4000);
 }
 
-#[test]
-fn lost_answer_is_looked_for_before_anything_is_sent_again() {
-    for lost in [
+/// The ends that say nothing of what has become of it.
+fn unclear_ends() -> Vec<Reply> {
+    vec![
         Reply::Lost,
         Reply::Broken(201),
+        Reply::json(400, r#"{"message":"Cannot complete upload"}"#),
         Reply::json(408, ""),
         Reply::json(500, r#"{"message":"Internal failure"}"#),
+        Reply::json(502, ""),
         Reply::json(504, ""),
-    ] {
-        let found = page(&[file("F", "f", ROOT, 5)], None);
-        let (outcome, service) = write(hello(), Some(5), Existing::Absent, vec![lost, found]);
-        assert_eq!(outcome.unwrap().id, "F");
-        let seen = service.platform.seen.borrow();
-        assert_eq!(seen.iter().filter(|seen| seen.line == CREATE).count(), 1);
+    ]
+}
+
+fn unconfirmed(outcome: Result<Node, Error>) -> Unconfirmed {
+    match outcome {
+        Err(Error::OutcomeUnknown(write)) => write,
+        other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn upload_that_cannot_be_found_has_an_unknown_outcome() {
-    for found in [page(&[], None), page(&[file("F", "f", ROOT, 4)], None)] {
-        let (outcome, service) = write(
-            hello(),
-            Some(5),
-            Existing::Absent,
-            vec![Reply::json(504, ""), found],
-        );
-        assert!(
-            matches!(outcome, Err(Error::OutcomeUnknown(_))),
-            "{outcome:?}"
-        );
-        assert_eq!(service.platform.seen.borrow().len(), 2);
+fn unclear_end_is_told_at_once_and_with_what_to_look_for() {
+    for end in unclear_ends() {
+        let (outcome, service) = write(hello(), Some(5), Existing::Absent, vec![end]);
+        let write = unconfirmed(outcome);
+        let place = UnconfirmedPlace::New {
+            parent: ROOT.to_owned(),
+            name: "f".to_owned(),
+        };
+        assert_eq!((write.place, write.size), (place, 5));
+        service.platform.assert_requests(&[CREATE]);
+        assert_eq!(service.platform.waited(), Duration::ZERO);
+    }
+    for end in unclear_ends() {
+        let existing = Existing::Node("F".to_owned());
+        let (outcome, service) = write(hello(), Some(5), existing, vec![there(4, "00", 3), end]);
+        let place = UnconfirmedPlace::Over {
+            id: "F".to_owned(),
+            version: 3,
+        };
+        assert_eq!(unconfirmed(outcome).place, place);
+        service.platform.assert_requests(&[STAT, OVERWRITE]);
     }
 }
 
 #[test]
-fn lost_answer_to_an_overwrite_is_for_the_caller_to_find_out() {
-    // What is there has the right size before and after: only its MD5 tells.
-    let existing = Existing::Node("F".to_owned());
-    let (outcome, service) = write(hello(), Some(5), existing, vec![Reply::Lost]);
+fn body_that_broke_off_is_no_unclear_end() {
+    // It cannot have been stored, whatever the reply says.
+    let cut = Pieces {
+        complete: false,
+        ..hello()
+    };
+    let (outcome, _) = write(cut, Some(5), Existing::Absent, vec![Reply::json(504, "")]);
+    assert!(matches!(outcome, Err(Error::Interrupted(_))), "{outcome:?}");
+    let early = Reply::Early {
+        after: 2000,
+        status: 504,
+        body: "",
+    };
+    let long = Pieces::new(&[&[b'x'; 1000][..]; 4]);
+    let (outcome, _) = write(long, Some(4000), Existing::Absent, vec![early]);
+    assert!(matches!(outcome, Err(Error::Interrupted(_))), "{outcome:?}");
+}
+
+/// The file by its id, of so many bytes, this MD5 and this version.
+fn there(size: u64, md5: &str, version: u64) -> Reply {
+    let content = format!(r#","contentProperties":{{"size":{size},"md5":"{md5}"}}"#);
+    let text = super::node("F", "f", ROOT, "FILE", &content);
+    Reply::json(
+        200,
+        &text.replace("\"version\":3", &format!("\"version\":{version}")),
+    )
+}
+
+fn new() -> Unconfirmed {
+    Unconfirmed {
+        place: UnconfirmedPlace::New {
+            parent: ROOT.to_owned(),
+            name: "f".to_owned(),
+        },
+        size: 5,
+        detail: Detail::default(),
+    }
+}
+
+fn over() -> Unconfirmed {
+    Unconfirmed {
+        place: UnconfirmedPlace::Over {
+            id: "F".to_owned(),
+            version: 3,
+        },
+        ..new()
+    }
+}
+
+fn confirm(write: &Unconfirmed, replies: Vec<Reply>) -> (Option<Node>, Service<Script>) {
+    let service = service(replies);
+    let found = run(service.confirm(write, "AA")).unwrap();
+    (found, service)
+}
+
+fn listed(size: u64, md5: &str) -> Reply {
+    let content = format!(r#","contentProperties":{{"size":{size},"md5":"{md5}"}}"#);
+    page(&[super::node("F", "f", ROOT, "FILE", &content)], None)
+}
+
+#[test]
+fn late_file_is_waited_for_and_told() {
+    let nothing = || page(&[], None);
+    let replies = vec![nothing(), nothing(), Reply::json(503, ""), listed(5, "aa")];
+    let (found, service) = confirm(&new(), replies);
+    assert_eq!(found.unwrap().id, "F");
+    let log = service.platform.log.borrow();
+    assert!(log.iter().any(|(_, line)| line.contains("confirmed late")));
+    assert!(service.platform.waited() >= Duration::from_millis(1500));
+}
+
+#[test]
+fn late_file_that_never_comes_is_given_up_when_its_time_is_over() {
+    // The wait for five bytes here, and the pauses between the looks.
+    let wait = 5 * 30;
+    let looks = 4 + (wait - 8) / 5 + 2;
+    let replies = (0..looks).map(|_| page(&[], None)).collect();
+    let (found, service) = confirm(&new(), replies);
+    assert_eq!(found, None);
+    assert_eq!(service.platform.waited(), Duration::from_secs(wait));
+    assert_eq!(service.platform.seen.borrow().len() as u64, looks);
+}
+
+#[test]
+fn without_a_wait_it_is_looked_for_once() {
+    let mut service = service(vec![page(&[], None)]);
+    service.upload_wait_per_gb = Duration::ZERO;
+    assert_eq!(run(service.confirm(&new(), "aa")).unwrap(), None);
+    assert_eq!(service.platform.waited(), Duration::ZERO);
+}
+
+#[test]
+fn name_that_is_another_files_is_not_waited_for() {
+    for (size, md5) in [(5, "bb"), (4, "aa")] {
+        let (found, service) = confirm(&new(), vec![listed(size, md5)]);
+        assert_eq!(found, None);
+        assert_eq!(service.platform.waited(), Duration::ZERO);
+    }
+}
+
+#[test]
+fn overwrite_is_proven_by_size_md5_and_version_together() {
+    let old = [
+        there(5, "bb", 3),
+        there(5, "aa", 3),
+        there(4, "aa", 4),
+        there(5, "bb", 4),
+    ];
+    let mut replies = Vec::from(old);
+    replies.push(there(5, "aa", 4));
+    let (found, service) = confirm(&over(), replies);
+    assert_eq!(found.unwrap().version, 4);
+    service.platform.assert_requests(&[STAT; 5]);
+
+    let (found, service) = confirm(&over(), vec![Reply::json(404, "")]);
+    assert_eq!(found, None);
+    assert_eq!(service.platform.waited(), Duration::ZERO);
+}
+
+#[test]
+fn look_that_is_refused_for_good_is_an_error() {
+    let service = service(vec![Reply::json(401, ""), Reply::json(401, "")]);
+    let outcome = run(service.confirm(&new(), "aa"));
     assert!(
-        matches!(outcome, Err(Error::OutcomeUnknown(_))),
+        matches!(outcome, Err(Error::Unauthenticated(_))),
         "{outcome:?}"
     );
-    assert_eq!(service.platform.seen.borrow().len(), 1);
+}
+
+#[test]
+fn file_over_the_limit_is_refused_before_anything_is_sent() {
+    let long = || Pieces::new(&[&[b'x'; 1000][..]; 6]);
+    let (outcome, service) = write(
+        long(),
+        Some(LARGEST_FILE + 1),
+        Existing::Unknown,
+        Vec::new(),
+    );
+    let Err(Error::FileTooLarge(detail)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(detail.message.contains("write f"), "{}", detail.message);
+    service.platform.assert_requests(&[]);
+
+    // Where only its end tells, what was sent is not completed.
+    let (outcome, service) = write(long(), None, Existing::Absent, vec![stored()]);
+    assert!(
+        matches!(outcome, Err(Error::FileTooLarge(_))),
+        "{outcome:?}"
+    );
+    let seen = service.platform.seen.borrow();
+    assert!(!String::from_utf8_lossy(&seen[0].body).contains(&format!("\r\n--{BOUNDARY}--")));
+
+    let fits = Pieces::new(&[&[b'x'; 1000][..]; 5]);
+    let (outcome, _) = write(fits, Some(LARGEST_FILE), Existing::Absent, vec![stored()]);
+    assert!(outcome.is_ok(), "{outcome:?}");
+}
+
+#[test]
+fn upload_has_a_name_of_its_own_unless_it_is_given_one() {
+    let mut keys = Vec::new();
+    for random in [1, 2] {
+        let service = service(vec![stored()]);
+        service.platform.random.set(random);
+        let options = WriteOptions {
+            idempotency_key: None,
+            ..absent()
+        };
+        run(service.write(&path("f"), hello(), options)).unwrap();
+        let seen = service.platform.seen.borrow();
+        let body = String::from_utf8_lossy(&seen[0].body).into_owned();
+        let (_, key) = body.split_once(r#""localId":""#).unwrap();
+        keys.push(key.split_once('"').unwrap().0.to_owned());
+    }
+    assert_ne!(keys[0], keys[1]);
 }
 
 #[test]
@@ -217,11 +409,7 @@ fn uploads_that_are_refused_in_a_row_wait_longer_each_time() {
     let service = service((0..3).map(|_| Reply::json(429, "")).collect());
     let mut waited = Duration::ZERO;
     for seconds in [1, 2, 4] {
-        let options = WriteOptions {
-            size: Some(5),
-            existing: Existing::Absent,
-            content_type: None,
-        };
+        let options = absent();
         let outcome = run(service.write(&path("f"), hello(), options));
         assert!(matches!(outcome, Err(Error::Interrupted(_))), "{outcome:?}");
         let wait = service.platform.waited() - waited;
@@ -295,11 +483,7 @@ fn parent_in_the_trash_is_not_remembered_for_the_next_write() {
         Reply::json(201, &file("F", "f", "A2", 5)),
     ]);
     let write = || {
-        let options = WriteOptions {
-            size: Some(5),
-            existing: Existing::Absent,
-            content_type: None,
-        };
+        let options = absent();
         run(service.write(&path("a/f"), hello(), options))
     };
     let refused = write();
@@ -316,11 +500,7 @@ fn parent_in_the_trash_is_not_remembered_for_the_next_write() {
 fn second_token_that_is_refused_too_asks_for_a_login() {
     let service = service(vec![Reply::json(401, ""), Reply::json(401, "")]);
     let write = || {
-        let options = WriteOptions {
-            size: Some(5),
-            existing: Existing::Absent,
-            content_type: None,
-        };
+        let options = absent();
         run(service.write(&path("f"), hello(), options))
     };
     let first = write();

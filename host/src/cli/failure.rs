@@ -135,6 +135,7 @@ impl Failure {
             | E::Unavailable(_)
             | E::Interrupted(_)
             | E::OutcomeUnknown(_)
+            | E::Changed(_)
             | E::Lost(_) => Exit::Temporary,
             E::Unauthenticated(_)
             | E::QuotaExceeded(_)
@@ -144,7 +145,8 @@ impl Failure {
             | E::NotAFolder(_)
             | E::NotAFile(_)
             | E::InvalidArgument(_)
-            | E::Forbidden(_) => Exit::Lasting,
+            | E::Forbidden(_)
+            | E::FileTooLarge(_) => Exit::Lasting,
             E::BadCertificate(_) => Exit::Usage,
             E::Cancelled => Exit::Interrupted,
             _ => Exit::Other,

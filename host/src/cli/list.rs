@@ -15,7 +15,7 @@ use super::{
     walk::{self, Entry, Folder, Pace},
 };
 use crate::{
-    component::{ByteRange, Target},
+    component::{ByteRange, ReadOptions, Target},
     files::{self, Kind},
     place::Place,
 };
@@ -177,7 +177,12 @@ async fn cat_one(place: &Place, range: Option<ByteRange>, output: &mut Output) -
             let target = entry
                 .id
                 .map_or_else(|| Target::Path(path.clone()), Target::Id);
-            let mut content = remote.read(target, range).await?;
+            let options = ReadOptions {
+                range,
+                size: Some(entry.size),
+                md5: None,
+            };
+            let mut content = remote.read(target, options).await?;
             let mut hash = Md5::new();
             while let Some(block) = content.next().await {
                 let block = block?;

@@ -7,8 +7,9 @@ use wasmtime_wasi::p3::bindings::clocks::system_clock::Instant;
 
 use super::{
     Action, Budget, ByteRange, Decision, Detail, Error, Existing, Item, Kind, NameRule, Node,
-    PlanOptions, RemoteOptions, Target, WriteOptions,
+    PlanOptions, ReadOptions, RemoteOptions, Target, Unconfirmed, WriteOptions,
     bindings::{drive, policy, sync},
+    types::UnconfirmedPlace,
 };
 
 impl From<RemoteOptions> for drive::Options {
@@ -17,15 +18,22 @@ impl From<RemoteOptions> for drive::Options {
             endpoint: options.endpoint,
             encoding: options.encoding.0,
             retry: options.retry.into(),
+            upload_wait_per_gb: nanos(options.upload_wait_per_gb),
+            templink_threshold: options.templink_threshold,
+            largest_file: options.largest_file,
         }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl From<Budget> for policy::Budget {
     fn from(budget: Budget) -> Self {
         Self {
             attempts: budget.attempts,
-            elapsed: u64::try_from(budget.elapsed.as_nanos()).unwrap_or(u64::MAX),
+            elapsed: nanos(budget.elapsed),
         }
     }
 }
@@ -58,6 +66,57 @@ impl From<WriteOptions> for drive::WriteOptions {
                 Existing::Node(id) => drive::Existing::Node(id),
             },
             content_type: options.content_type,
+            original_time: options.original_time.map(instant),
+            idempotency_key: options.idempotency_key,
+        }
+    }
+}
+
+impl From<ReadOptions> for drive::ReadOptions {
+    fn from(options: ReadOptions) -> Self {
+        Self {
+            range: options.range.map(Into::into),
+            size: options.size,
+            md5: options.md5,
+        }
+    }
+}
+
+impl From<Unconfirmed> for drive::Unconfirmed {
+    fn from(write: Unconfirmed) -> Self {
+        Self {
+            place: match write.place {
+                UnconfirmedPlace::New { parent, name } => {
+                    drive::UnconfirmedPlace::New(drive::NewPlace { parent, name })
+                }
+                UnconfirmedPlace::Over { id, version } => {
+                    drive::UnconfirmedPlace::Over(drive::OldVersion { id, version })
+                }
+            },
+            size: write.size,
+            detail: drive::Detail {
+                message: write.detail.message,
+                status: write.detail.status,
+                code: write.detail.code,
+                request_id: write.detail.request_id,
+            },
+        }
+    }
+}
+
+impl From<drive::Unconfirmed> for Unconfirmed {
+    fn from(write: drive::Unconfirmed) -> Self {
+        Self {
+            place: match write.place {
+                drive::UnconfirmedPlace::New(drive::NewPlace { parent, name }) => {
+                    UnconfirmedPlace::New { parent, name }
+                }
+                drive::UnconfirmedPlace::Over(drive::OldVersion { id, version }) => {
+                    UnconfirmedPlace::Over { id, version }
+                }
+            },
+            size: write.size,
+            detail: write.detail.into(),
         }
     }
 }
@@ -76,6 +135,8 @@ impl From<drive::Node> for Node {
             content_type: node.content_type,
             created: time(&node.created),
             modified: time(&node.modified),
+            original_time: node.original_time.as_ref().map(time),
+            parents: node.parents,
             version: node.version,
         }
     }
@@ -92,6 +153,26 @@ fn time(instant: &Instant) -> SystemTime {
     whole
         .and_then(|time| time.checked_add(Duration::from_nanos(instant.nanoseconds.into())))
         .unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// A moment as the contract has it.
+fn instant(time: SystemTime) -> Instant {
+    let seconds = |whole: Duration| i64::try_from(whole.as_secs()).unwrap_or(i64::MAX);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => Instant {
+            seconds: seconds(since),
+            nanoseconds: since.subsec_nanos(),
+        },
+        Err(before) => {
+            // Nanoseconds always count forward.
+            let before = before.duration();
+            let part = before.subsec_nanos();
+            Instant {
+                seconds: -seconds(before) - i64::from(part > 0),
+                nanoseconds: if part > 0 { 1_000_000_000 - part } else { 0 },
+            }
+        }
+    }
 }
 
 impl From<drive::Detail> for Detail {
@@ -123,7 +204,9 @@ impl From<drive::Error> for Error {
             drive::Error::Throttled(detail) => Self::Throttled(detail.into()),
             drive::Error::Unavailable(detail) => Self::Unavailable(detail.into()),
             drive::Error::Interrupted(detail) => Self::Interrupted(detail.into()),
-            drive::Error::OutcomeUnknown(detail) => Self::OutcomeUnknown(detail.into()),
+            drive::Error::OutcomeUnknown(write) => Self::OutcomeUnknown(Box::new(write.into())),
+            drive::Error::FileTooLarge(detail) => Self::FileTooLarge(detail.into()),
+            drive::Error::Changed(detail) => Self::Changed(detail.into()),
             drive::Error::Protocol(detail) => Self::Protocol(detail.into()),
             drive::Error::Cancelled => Self::Cancelled,
             drive::Error::Other(text) => Self::Other(text),
@@ -205,5 +288,13 @@ mod tests {
             at(-2, 1),
             epoch - Duration::from_secs(2) + Duration::from_nanos(1)
         );
+        for (seconds, nanoseconds) in [(1, 500), (-2, 0), (-2, 1), (-1, 999_999_999), (0, 0)] {
+            let there = Instant {
+                seconds,
+                nanoseconds,
+            };
+            let back = instant(time(&there));
+            assert_eq!((back.seconds, back.nanoseconds), (seconds, nanoseconds));
+        }
     }
 }

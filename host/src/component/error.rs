@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Unconfirmed;
+
 /// A call failed: conditions a caller can act on. Unless a case says otherwise, what
 /// could be retried has been, and the drive is as it was before the call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,8 +51,14 @@ pub enum Error {
     #[error("{0}")]
     Interrupted(Detail),
     /// All content was sent and no clear answer came: it may or may not be stored.
+    #[error("{}", .0.detail())]
+    OutcomeUnknown(Box<Unconfirmed>),
+    /// The file is larger than the service takes.
     #[error("{0}")]
-    OutcomeUnknown(Detail),
+    FileTooLarge(Detail),
+    /// The node is not what it was said to be.
+    #[error("{0}")]
+    Changed(Detail),
     /// The service's reply makes no sense.
     #[error("{0}")]
     Protocol(Detail),
@@ -127,6 +135,8 @@ impl Error {
             Self::Unavailable(_) => "unavailable",
             Self::Interrupted(_) => "interrupted",
             Self::OutcomeUnknown(_) => "outcome-unknown",
+            Self::FileTooLarge(_) => "file-too-large",
+            Self::Changed(_) => "changed",
             Self::Protocol(_) => "protocol",
             Self::Cancelled => "cancelled",
             Self::Lost(_) => "component-lost",
@@ -151,8 +161,10 @@ impl Error {
             | Self::Throttled(detail)
             | Self::Unavailable(detail)
             | Self::Interrupted(detail)
-            | Self::OutcomeUnknown(detail)
+            | Self::FileTooLarge(detail)
+            | Self::Changed(detail)
             | Self::Protocol(detail) => Some(detail),
+            Self::OutcomeUnknown(write) => Some(write.detail()),
             Self::Cancelled
             | Self::Lost(_)
             | Self::BadComponent(_)

@@ -59,5 +59,5 @@ pub use sandbox::Sandbox;
 pub use settings::{HttpOptions, Limits, Proxy, Settings};
 pub use types::{
     Action, Budget, ByteRange, Decision, Encoding, Existing, Item, Kind, NameRule, Node, NodePath,
-    PlanOptions, RemoteOptions, Target, WriteOptions,
+    PlanOptions, ReadOptions, RemoteOptions, Target, Unconfirmed, WriteOptions,
 };

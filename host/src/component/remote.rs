@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use wasmtime::component::{FutureReader, ResourceAny, StreamReader};
 
 use super::{
-    ByteRange, Error, Node, NodePath, RemoteOptions, Sandbox, Target, WriteOptions,
+    Error, Node, NodePath, ReadOptions, RemoteOptions, Sandbox, Target, Unconfirmed, WriteOptions,
     bindings::drive,
     sandbox::Instance,
     stream::{IncomingBytes, IncomingItems, Outgoing, cancellation, value},
@@ -119,21 +119,16 @@ impl Remote {
     /// A file's content, or a range of it.
     ///
     /// # Errors
-    /// `NotFound`, `NotAFile`, `InvalidArgument` for a range that starts past the end.
-    pub async fn read(&self, file: Target, range: Option<ByteRange>) -> Result<Content, Error> {
+    /// `NotFound`, `NotAFile`, `InvalidArgument` for a range that starts past the end,
+    /// `Changed` where the options say what the content must be.
+    pub async fn read(&self, file: Target, options: ReadOptions) -> Result<Content, Error> {
         let ((bytes, end), guard) = self
             .call(move |at, remote, cancel| {
                 async move {
                     let exports = at.backend.amazon_drive_backend_drive();
                     let called = exports
                         .remote()
-                        .call_read(
-                            at.accessor,
-                            remote,
-                            file.into(),
-                            range.map(Into::into),
-                            cancel,
-                        )
+                        .call_read(at.accessor, remote, file.into(), options.into(), cancel)
                         .await?;
                     let (content, end): (StreamReader<_>, FutureReader<_>) = match called {
                         Ok(parts) => parts,
@@ -211,6 +206,27 @@ impl Remote {
             }
             (written, _) => written,
         }
+    }
+
+    /// Looks for what a write without a clear answer wrote, whose content had this MD5,
+    /// until it is there or the time for it is over; `None` where it is not there.
+    ///
+    /// # Errors
+    /// As the service and the network have it.
+    pub async fn confirm(&self, write: Unconfirmed, md5: String) -> Result<Option<Node>, Error> {
+        self.call(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                let found = exports
+                    .remote()
+                    .call_confirm(at.accessor, remote, write.into(), md5, cancel)
+                    .await?;
+                Ok(found.map(|node| node.map(Node::from)).map_err(Error::from))
+            }
+            .boxed()
+        })
+        .await
+        .map(|(value, _)| value)
     }
 
     /// Makes a folder and the parents it needs; the one that is there already is fine.

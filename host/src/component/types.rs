@@ -36,6 +36,10 @@ pub struct Node {
     pub created: SystemTime,
     /// When the service last changed it; not the time of the file it was made from.
     pub modified: SystemTime,
+    /// The time of the file it was made from, where it was kept with the node.
+    pub original_time: Option<SystemTime>,
+    /// The folders it is in; none for the root.
+    pub parents: Vec<String>,
     /// Moves on each change of the node.
     pub version: u64,
 }
@@ -79,6 +83,57 @@ pub struct WriteOptions {
     pub existing: Existing,
     /// MIME type to declare; `None` is `application/octet-stream`.
     pub content_type: Option<String>,
+    /// The file's own time, to be kept with the node.
+    pub original_time: Option<SystemTime>,
+    /// The same for all tries to send the same content, at most 100 characters: the service
+    /// makes at most one node of them. `None` is a fresh one.
+    pub idempotency_key: Option<String>,
+}
+
+/// How to read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReadOptions {
+    /// What to read; `None` is all.
+    pub range: Option<ByteRange>,
+    /// Size of the whole file, which saves a look at the node.
+    pub size: Option<u64>,
+    /// MD5 that the whole file must have: with it the node is looked at first, and another
+    /// content is [`Error::Changed`](super::Error::Changed).
+    pub md5: Option<String>,
+}
+
+/// A write that may or may not have worked. Opaque: [`Remote::confirm`] finds out.
+///
+/// [`Remote::confirm`]: super::Remote::confirm
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unconfirmed {
+    pub(super) place: UnconfirmedPlace,
+    pub(super) size: u64,
+    pub(super) detail: super::Detail,
+}
+
+impl Unconfirmed {
+    /// Why it is not known.
+    pub fn detail(&self) -> &super::Detail {
+        &self.detail
+    }
+}
+
+/// Where a write went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum UnconfirmedPlace {
+    New { parent: String, name: String },
+    Over { id: String, version: u64 },
+}
+
+/// Nowhere: for tests of callers.
+impl Default for UnconfirmedPlace {
+    fn default() -> Self {
+        Self::New {
+            parent: String::new(),
+            name: String::new(),
+        }
+    }
 }
 
 /// How a remote is reached. Holds no secret.
@@ -90,6 +145,12 @@ pub struct RemoteOptions {
     pub encoding: Encoding,
     /// How long to retry each request.
     pub retry: Budget,
+    /// How long a write without a clear answer is looked for, for each GiB of its content.
+    pub upload_wait_per_gb: Duration,
+    /// Files of at least so many bytes are read by a temporary link; `None` is never.
+    pub templink_threshold: Option<u64>,
+    /// The most bytes the service takes as one file; `None` is no limit.
+    pub largest_file: Option<u64>,
 }
 
 impl RemoteOptions {
@@ -99,6 +160,10 @@ impl RemoteOptions {
             endpoint: endpoint.into(),
             encoding: Encoding::default(),
             retry: Budget::default(),
+            // All three as rclone's defaults for this service.
+            upload_wait_per_gb: Duration::from_secs(180),
+            templink_threshold: Some(9 << 30),
+            largest_file: Some(50_000 << 20),
         }
     }
 }

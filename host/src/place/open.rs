@@ -262,9 +262,9 @@ impl Context {
         encoding: Encoding,
     ) -> Result<Remote, Error> {
         let options = RemoteOptions {
-            endpoint: endpoint.to_owned(),
             encoding,
             retry: self.options.retry,
+            ..RemoteOptions::new(endpoint)
         };
         sandbox
             .connect(options)

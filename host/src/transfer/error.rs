@@ -130,6 +130,7 @@ impl Error {
                 | component::Error::Unavailable(_)
                 | component::Error::Interrupted(_)
                 | component::Error::OutcomeUnknown(_)
+                | component::Error::Changed(_)
                 | component::Error::Cancelled
                 | component::Error::Lost(_) => Severity::Temporary,
                 component::Error::Unauthenticated(_)

@@ -11,7 +11,9 @@ use super::{
     side::{Entry, Landed, Listed, Md5, Side, Spot},
 };
 use crate::{
-    component::{self, Existing, NameRule, Node, NodePath, Remote, Target, WriteOptions},
+    component::{
+        self, Existing, NameRule, Node, NodePath, ReadOptions, Remote, Target, WriteOptions,
+    },
     files::{Digest, Kind},
 };
 
@@ -116,7 +118,11 @@ impl Side for Drive {
 
     async fn read(&self, file: &Spot, known: &Entry) -> Result<Box<dyn Readable>, Error> {
         let failed = self.failed("read", file);
-        let content = self.remote.read(self.target(file), None).await;
+        let options = ReadOptions {
+            size: known.size,
+            ..ReadOptions::default()
+        };
+        let content = self.remote.read(self.target(file), options).await;
         let content = content.map_err(&failed)?;
         let content = content.map(move |bytes| bytes.map_err(&failed));
         Ok(Box::new(Hashed::new(content, known.size, known.md5)))
@@ -131,6 +137,8 @@ impl Side for Drive {
                 _ => Existing::Absent,
             },
             content_type: None,
+            original_time: None,
+            idempotency_key: None,
         };
         let node = self.remote.write(self.path(to), content, options).await;
         let node = node.map_err(self.failed("write", to))?;

@@ -160,7 +160,7 @@ async fn content_that_arrives_wrong_is_sent_once_more_and_then_an_error() {
 #[tokio::test]
 async fn upload_whose_answer_was_lost_is_found_and_not_sent_again() {
     for lost in [
-        Error::OutcomeUnknown(Detail::default()),
+        Error::OutcomeUnknown(Box::default()),
         Error::Lost(String::new()),
     ] {
         let source = memory(&[("new", "1234"), ("old", "abcd")]);
@@ -186,7 +186,7 @@ async fn upload_that_was_lost_is_sent_again_and_old_content_is_no_proof() {
         destination.fail(
             "write",
             path,
-            Fault::Error(Error::OutcomeUnknown(Detail::default())),
+            Fault::Error(Error::OutcomeUnknown(Box::default())),
         );
     }
     let (summary, log) = copy(&source, &destination).await;
