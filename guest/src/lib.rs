@@ -29,5 +29,6 @@ mod read;
 mod service;
 #[cfg(test)]
 mod tests;
+mod times;
 mod upload;
 mod wire;

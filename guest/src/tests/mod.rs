@@ -6,6 +6,7 @@ mod listings;
 mod lookups;
 mod retries;
 mod script;
+mod times;
 mod uploads;
 
 use std::time::Duration;
@@ -33,6 +34,7 @@ fn service(replies: Vec<Reply>) -> Service<Script> {
         root: ROOT.to_owned(),
         refused_uploads: std::cell::Cell::new(0),
         refused_token: std::cell::RefCell::default(),
+        owner: crate::times::Owner::default(),
         folders: std::cell::RefCell::new(LruCache::new(FOLDERS_KEPT)),
     }
 }

@@ -45,6 +45,7 @@ pub(super) async fn drive(
             options,
             removes_extra: mode == Mode::Sync,
             transfers: Default::default(),
+            times: Default::default(),
         }),
         folders: Folders::default(),
         visits: Vec::new(),
@@ -101,6 +102,8 @@ struct Upcoming {
     folder: Key,
     label: String,
     source: Entry,
+    /// The raw name it gets, if not its own.
+    new_name: Option<Box<[u8]>>,
     existing: Option<Entry>,
 }
 
@@ -160,7 +163,8 @@ impl Drive {
                 destination.child(&there.name, id, job.label.clone())
             }
             None => {
-                let name = run.destination.own_name(&job.source.name);
+                let raw = job.new_name.as_ref().unwrap_or(&job.source.name);
+                let name = run.destination.own_name(raw);
                 destination.child(&name, None, job.label.clone())
             }
         };
@@ -236,6 +240,10 @@ impl Drive {
             let theirs = content_of(&run, &*run.destination, &to, &compare.destination);
             let outcome = futures::try_join!(ours, theirs)
                 .map(|(ours, theirs)| ours.is_some() && ours == theirs);
+            if matches!(outcome, Ok(true)) {
+                let (ours, theirs) = (&compare.source, &compare.destination);
+                run.times.agree(&run, &to, ours, theirs).await;
+            }
             Checked::Compared { compare, outcome }
         }))
     }
@@ -280,6 +288,7 @@ impl Drive {
                     folder: compare.folder,
                     label: compare.label,
                     source: compare.source,
+                    new_name: None,
                     existing: Some(compare.destination),
                 }),
                 Err(error) => {
@@ -328,7 +337,11 @@ impl Drive {
     }
 
     fn step(&mut self, key: Key, source: &Spot, destination: &Spot, step: Step) {
-        let Step { label, what } = step;
+        let Step {
+            label,
+            new_name,
+            what,
+        } = step;
         match what {
             What::Same(entry) => self.unchanged(key, &label, &entry),
             What::Compare(source, destination) => self.compares.push_back(Compare {
@@ -341,10 +354,12 @@ impl Drive {
                 folder: key,
                 label,
                 source,
+                new_name,
                 existing,
             }),
             What::MakeFolder(entry) => {
-                let name = self.run.destination.own_name(&entry.name).into_owned();
+                let raw = new_name.as_ref().unwrap_or(&entry.name);
+                let name = self.run.destination.own_name(raw).into_owned();
                 let from = source.child(&entry.name, entry.id.map(String::from), label.clone());
                 let to = destination.child(&name, None, label);
                 self.enter(Some(key), from, to, Visit::New { exists: false });

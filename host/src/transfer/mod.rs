@@ -22,7 +22,7 @@ use std::sync::{
 use futures::future::BoxFuture;
 
 use crate::{
-    component::{self, Sandbox},
+    component::{self, Clashes, PlanOptions, Sandbox},
     place::Place,
 };
 
@@ -41,6 +41,7 @@ mod slices;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod times;
 mod visit;
 
 pub use crate::files::Kind;
@@ -69,6 +70,8 @@ pub struct Options {
     pub checkers: usize,
     /// Only say what would be done, and change nothing.
     pub dry_run: bool,
+    /// What becomes of names that the destination cannot hold beside each other.
+    pub clashes: Clashes,
     /// How often a file is sent again, or a folder listed again, after a broken
     /// connection or a lost answer. Each request has its own retries below that.
     pub retries: u32,
@@ -81,6 +84,7 @@ impl Default for Options {
             transfers: 4,
             checkers: 8,
             dry_run: false,
+            clashes: Clashes::Fail,
             retries: 3,
         }
     }
@@ -118,9 +122,18 @@ struct Run {
     options: Options,
     removes_extra: bool,
     transfers: AtomicU64,
+    times: times::Times,
 }
 
 impl Run {
+    fn plan_options(&self) -> PlanOptions {
+        PlanOptions {
+            destination_names: self.destination.rule(),
+            remove_extra: self.removes_extra,
+            clashes: self.options.clashes,
+        }
+    }
+
     /// A number for a new transfer.
     fn next_transfer(&self) -> u64 {
         self.transfers.fetch_add(1, Ordering::Relaxed)
