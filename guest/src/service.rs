@@ -257,13 +257,15 @@ impl<P: Platform> Service<P> {
             Some(status) => format!("HTTP {status}"),
             None => "no reply".to_owned(),
         };
-        let seconds = wait.as_secs_f64();
+        // By hand: what writes decimals takes 8 KB.
+        let tenths = wait.as_secs() * 10 + u64::from((wait.subsec_millis() + 50) / 100);
+        let (seconds, tenth) = (tenths / 10, tenths % 10);
         let level = if wait >= WORTH_SAYING {
             Level::Warn
         } else {
             Level::Debug
         };
-        let line = format!("waiting {seconds:.1} s to {what} again: {why}");
+        let line = format!("waiting {seconds}.{tenth} s to {what} again: {why}");
         self.platform.log(level, &line);
         self.platform.sleep(wait).await;
     }

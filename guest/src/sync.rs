@@ -3,7 +3,7 @@
 //! Pure decisions about names, sizes and MD5s; listing, comparing content and acting are
 //! the caller's.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BinaryHeap};
 
 use keys::match_key;
 
@@ -237,6 +237,7 @@ pub fn same_content(a: &Item, b: &Item) -> bool {
 }
 
 /// An item in the order of keys, then of names, then of the list.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Entry<'a> {
     key: Cow<'a, [u8]>,
     name: &'a [u8],
@@ -244,17 +245,13 @@ struct Entry<'a> {
 }
 
 fn by_key(items: &[Item], rule: NameRule) -> Vec<Entry<'_>> {
-    let mut entries: Vec<_> = items
-        .iter()
-        .enumerate()
-        .map(|(index, item)| Entry {
-            key: match_key(&item.name, rule),
-            name: &item.name,
-            index,
-        })
-        .collect();
-    entries.sort_unstable_by(|a, b| (&a.key, a.name, a.index).cmp(&(&b.key, b.name, b.index)));
-    entries
+    let entries = items.iter().enumerate().map(|(index, item)| Entry {
+        key: match_key(&item.name, rule),
+        name: &item.name,
+        index,
+    });
+    // A heap sorts as well, and its code is a tenth of that of the faster sorts.
+    entries.collect::<BinaryHeap<_>>().into_sorted_vec()
 }
 
 /// The entries of one key.

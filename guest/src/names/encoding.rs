@@ -1,6 +1,6 @@
 //! Which characters are replaced, and the text form of that choice.
 
-use std::{fmt, ops::BitOr, str::FromStr};
+use std::{collections::BinaryHeap, fmt, ops::BitOr, str::FromStr};
 
 /// What to replace in names: rclone's encoding option.
 ///
@@ -128,9 +128,9 @@ impl Encoding {
         if let Some((_, flag)) = WORDS.iter().find(|(known, _)| *known == word) {
             return Ok(*flag);
         }
-        let mut known: Vec<_> = WORDS.iter().map(|(known, _)| *known).collect();
-        known.push(NONE);
-        known.sort_unstable();
+        let known = WORDS.iter().map(|(known, _)| *known).chain([NONE]);
+        // A heap sorts as well, and in a tenth of the code.
+        let known = known.collect::<BinaryHeap<_>>().into_sorted_vec();
         Err(format!(
             "unknown encoding {word:?}; known are {}",
             known.join(", ")
