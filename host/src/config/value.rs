@@ -17,14 +17,12 @@ pub fn size(text: &str) -> Result<Option<u64>, String> {
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
-    let mut suffix = suffix.to_ascii_lowercase();
-    if suffix.len() == 3 && suffix.ends_with("ib") {
-        suffix.truncate(1);
-    } else if suffix.len() == 2 && suffix.ends_with('i') {
-        suffix.truncate(1);
-    }
-    let shift = match suffix.as_str() {
-        "b" => 0,
+    let suffix = suffix.to_ascii_lowercase();
+    let binary = suffix
+        .strip_suffix("ib")
+        .or_else(|| suffix.strip_suffix('i'));
+    let shift = match binary.filter(|it| !it.is_empty()).unwrap_or(&suffix) {
+        "b" if binary.is_none() => 0,
         "" | "k" => 10,
         "m" => 20,
         "g" => 30,
@@ -109,7 +107,7 @@ mod tests {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
         for text in [
-            "", "x", "9X", "-1", "1.2.3M", "16E", "1e3", "9 G", "Gi", "NaN",
+            "", "x", "9X", "-1", "1.2.3M", "16E", "1e3", "9é", "9i", "9bi", "9 G", "Gi", "NaN",
         ] {
             assert!(size(text).is_err(), "{text}");
         }

@@ -86,7 +86,7 @@ pub enum Error {
         /// How often all of it was sent.
         tries: u32,
         /// What came instead of an answer.
-        source: Box<Error>,
+        source: Box<Self>,
     },
     /// A local operation failed.
     #[error(transparent)]
