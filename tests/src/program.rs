@@ -182,7 +182,7 @@ impl Serve {
     /// The value of a metric without labels, such as `acd_http_received_bytes_total`, or the
     /// sum over its labels.
     pub fn metric(&self, name: &str) -> u64 {
-        let text = self.get("/metrics", None);
+        let text = self.ask("GET", "/metrics", None, "");
         let values = text.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
             let (labels, value) = rest.rsplit_once(' ')?;
@@ -193,10 +193,7 @@ impl Serve {
 
     /// How often the rules of a fault applied, one after the other as they were given.
     pub fn hits(&self, fault: &str) -> Vec<u64> {
-        let folder = self.config.parent().expect("it is in the data folder");
-        let token = fs::read_to_string(folder.join("fault-admin.token"))
-            .expect("the server was started with faults");
-        let text = self.get("/admin/faults", Some(token.trim()));
+        let text = self.admin("GET", "");
         let rules: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
         let rules = rules["faults"].as_array().expect("it is a list");
         let named = |rule: &&serde_json::Value| rule["name"] == fault;
@@ -207,14 +204,34 @@ impl Serve {
             .collect()
     }
 
-    fn get(&self, path: &str, token: Option<&str>) -> String {
+    /// Adds a fault rule to a server that was started with faults, or with none of them.
+    pub fn add_fault(&self, rule: &str) {
+        let body = serde_json::json!({ "rule": rule });
+        self.admin("POST", &body.to_string());
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&self) {
+        self.admin("DELETE", "");
+    }
+
+    fn admin(&self, method: &str, body: &str) -> String {
+        let folder = self.config.parent().expect("it is in the data folder");
+        let token = fs::read_to_string(folder.join("fault-admin.token"))
+            .expect("the server was started with faults");
+        self.ask(method, "/admin/faults", Some(token.trim()), body)
+    }
+
+    fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> String {
         let authority = self.url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(authority).expect("the server runs");
         let authorization = token.map_or(String::new(), |token| {
             format!("Authorization: Bearer {token}\r\n")
         });
         let request = format!(
-            "GET {path} HTTP/1.0\r\nHost: {authority}\r\n{authorization}Connection: close\r\n\r\n"
+            "{method} {path} HTTP/1.0\r\nHost: {authority}\r\n{authorization}\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
         );
         stream
             .write_all(request.as_bytes())
@@ -224,7 +241,8 @@ impl Serve {
             .read_to_string(&mut reply)
             .expect("the server answers");
         let (head, body) = reply.split_once("\r\n\r\n").expect("it is HTTP");
-        assert!(head.contains(" 200 "), "{head}");
+        let status = head.split(' ').nth(1).unwrap_or_default();
+        assert!(status.starts_with('2'), "{head}\n{body}");
         body.to_owned()
     }
 
