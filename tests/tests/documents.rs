@@ -1,5 +1,4 @@
 //! What the documents say exists does.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::{fs, path::Path};
 

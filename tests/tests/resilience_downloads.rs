@@ -103,3 +103,24 @@ fn large_file_comes_by_a_link_that_no_output_shows() {
     run.assert_back();
     assert!(!copied.stderr.contains("templink/"), "{copied}");
 }
+
+#[test]
+fn large_file_that_comes_slowly_comes_over_several_connections() {
+    let acd = Acd::new();
+    // Each reply is late, and so is each connection.
+    let server = acd.serve_with_faults("data", &["latency=1,path=*/content,method=GET"]);
+    fs::create_dir(acd.path("a")).unwrap();
+    Tree::write_large(&acd.path("a"), "f", 72 << 20);
+    let config = server.config().to_str().unwrap().to_owned();
+    acd.ok(["--config", &config, "copy", "a", "drive:"]);
+    acd.ok(["--config", &config, "copy", "drive:", "back"]);
+    assert_eq!(Tree::of(&acd.path("back")), Tree::of(&acd.path("a")));
+    let parts = server.hits("latency")[0];
+    assert_eq!(parts, 1 + 7);
+
+    let one = ["--multi-thread-streams", "1"];
+    let copy = ["--config", &config, "copy", "drive:", "again"];
+    acd.ok(copy.into_iter().chain(one));
+    assert_eq!(Tree::of(&acd.path("again")), Tree::of(&acd.path("a")));
+    assert_eq!(server.hits("latency")[0], parts + 1);
+}

@@ -42,6 +42,15 @@ pub(super) struct Global {
     /// Folders listed and files compared at once
     #[arg(long, global = true, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
     pub(super) checkers: usize,
+    /// Connections for one large file that is read and comes slowly
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value_t = 4,
+        hide_short_help = true
+    )]
+    pub(super) multi_thread_streams: usize,
     /// Times a file is sent again after a broken connection
     #[arg(long, global = true, value_name = "N", default_value_t = 3)]
     pub(super) retries: u32,

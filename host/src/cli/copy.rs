@@ -31,6 +31,7 @@ pub(super) async fn run(app: &App, mode: Mode, ends: &args::Ends) -> Result<Exit
         checkers: app.options.checkers,
         dry_run: app.options.dry_run,
         retries: app.options.retries,
+        streams: app.options.multi_thread_streams,
     };
     let console = app.console.clone();
     let reporter: Arc<dyn Observer> = if console.is_json() {

@@ -126,7 +126,7 @@ pub(super) async fn cat(app: &App, cat: &args::Cat) -> Result<Exit, Stop> {
     let mut exit = Exit::Done;
     for text in &cat.places {
         let place = app.open(text).await?;
-        match cat_one(&place, range, &mut output).await {
+        match cat_one(app, &place, range, &mut output).await {
             Ok(()) => {}
             Err(Stop::Failed(failure)) if cat.places.len() > 1 => {
                 exit = exit.max(app.item_failed(&place.shown(), &failure));
@@ -141,7 +141,12 @@ pub(super) async fn cat(app: &App, cat: &args::Cat) -> Result<Exit, Stop> {
     Ok(exit)
 }
 
-async fn cat_one(place: &Place, range: Option<ByteRange>, output: &mut Output) -> Result<(), Stop> {
+async fn cat_one(
+    app: &App,
+    place: &Place,
+    range: Option<ByteRange>,
+    output: &mut Output,
+) -> Result<(), Stop> {
     let Some(entry) = walk::look(place).await? else {
         return Err(Failure::not_found(&place.shown(), Exit::FileNotFound).into());
     };
@@ -185,6 +190,7 @@ async fn cat_one(place: &Place, range: Option<ByteRange>, output: &mut Output) -
                         target,
                         size: Some(entry.size),
                         md5: entry.md5.clone(),
+                        streams: app.options.multi_thread_streams,
                     })
                     .await?
                 }

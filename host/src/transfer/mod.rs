@@ -35,6 +35,7 @@ mod event;
 mod folders;
 mod local;
 mod plan;
+mod ranges;
 mod remote;
 pub(crate) mod resume;
 mod send;
@@ -74,6 +75,8 @@ pub struct Options {
     /// How often a file is sent again, or a folder listed again, after a broken
     /// connection or a lost answer. Each request has its own retries below that.
     pub retries: u32,
+    /// Most connections for one large file of a remote that comes slowly; 0 counts as 1.
+    pub streams: usize,
 }
 
 impl Default for Options {
@@ -84,6 +87,7 @@ impl Default for Options {
             checkers: 8,
             dry_run: false,
             retries: 3,
+            streams: 4,
         }
     }
 }
@@ -107,7 +111,7 @@ pub async fn run(
     observer: Arc<dyn Observer>,
 ) -> Result<Summary, Error> {
     let decider = Arc::new(sandbox.clone());
-    let ends = ends::open(source, destination, &*decider).await?;
+    let ends = ends::open(source, destination, options.streams, &*decider).await?;
     Ok(drive::drive(ends, mode, options, decider, observer).await)
 }
 

@@ -24,14 +24,17 @@ pub(super) struct Drive {
     base: NodePath,
     /// The base for messages: `embedded:backup`.
     shown: String,
+    /// Most connections for one file.
+    streams: usize,
 }
 
 impl Drive {
-    pub(super) fn new(remote: Remote, base: NodePath, shown: String) -> Self {
+    pub(super) fn new(remote: Remote, base: NodePath, shown: String, streams: usize) -> Self {
         Self {
             remote,
             base,
             shown,
+            streams,
         }
     }
 
@@ -124,6 +127,7 @@ impl Side for Drive {
             target: self.target(file),
             size: known.size,
             md5: known.md5.map(|md5| md5.text()),
+            streams: self.streams,
         };
         let content = resume::read(source).await.map_err(&failed)?;
         let content = content.map(move |bytes| bytes.map_err(&failed));

@@ -1,10 +1,12 @@
 //! A remote file's content, gone on with where it was cut.
 
-use std::pin::Pin;
+use std::{ops::Range, pin::Pin};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::Instant;
 
+use super::ranges;
 use crate::component::{ByteRange, Content, Error, ReadOptions, Remote, Target};
 
 /// A file's content as one stream, whatever it takes to get it.
@@ -17,6 +19,8 @@ pub(crate) struct Source {
     pub(crate) size: Option<u64>,
     /// Hexadecimal. Without it nothing tells whether what is gone on with is the same file.
     pub(crate) md5: Option<String>,
+    /// Most connections for one file; a large file that comes slowly gets as many.
+    pub(crate) streams: usize,
 }
 
 /// Reads a file to its end. Where the connection breaks off, the rest is asked for, if the
@@ -30,14 +34,23 @@ pub(crate) async fn read(source: Source) -> Result<Whole, Error> {
         size: source.size,
         md5: None,
     };
+    let began = Instant::now();
     let content = source.remote.read(source.target.clone(), options).await?;
     let reading = Reading {
         source,
         content,
         at: 0,
         fruitless: 0,
+        began,
     };
-    Ok(Box::pin(stream::unfold(Some(reading), next).fuse()))
+    let state = State::One(Box::new(reading));
+    Ok(Box::pin(stream::unfold(state, next).fuse()))
+}
+
+enum State {
+    One(Box<Reading>),
+    Several(Whole),
+    End,
 }
 
 struct Reading {
@@ -47,27 +60,59 @@ struct Reading {
     at: u64,
     /// Times it broke off since the last byte came.
     fruitless: u32,
+    began: Instant,
 }
 
-async fn next(reading: Option<Reading>) -> Option<(Result<Bytes, Error>, Option<Reading>)> {
-    let mut reading = reading?;
+async fn next(state: State) -> Option<(Result<Bytes, Error>, State)> {
+    let mut reading = match state {
+        State::One(reading) => reading,
+        State::Several(mut parts) => {
+            let bytes = parts.next().await?;
+            return Some((bytes, State::Several(parts)));
+        }
+        State::End => return None,
+    };
     loop {
         let error = match reading.content.next().await? {
             Ok(bytes) => {
                 reading.at += bytes.len() as u64;
                 reading.fruitless = 0;
-                return Some((Ok(bytes), Some(reading)));
+                let next = match reading.rest_by_parts() {
+                    Some(rest) => State::Several(rest),
+                    None => State::One(reading),
+                };
+                return Some((Ok(bytes), next));
             }
             Err(error) => error,
         };
         match reading.go_on(error).await {
             Ok(content) => reading.content = content,
-            Err(error) => return Some((Err(error), None)),
+            Err(error) => return Some((Err(error), State::End)),
         }
     }
 }
 
 impl Reading {
+    /// The rest over several connections, if that is worth it. That all parts are of the
+    /// same file is proven by the MD5 of the whole, which nobody goes without.
+    fn rest_by_parts(&mut self) -> Option<Whole> {
+        let size = self.source.size?;
+        let decides = (ranges::FIRST..2 * ranges::FIRST).contains(&self.at);
+        let large = size > 4 * ranges::FIRST && self.source.md5.is_some();
+        if !decides || !large || self.source.streams < 2 {
+            return None;
+        }
+        if !ranges::may_help(self.at, self.began.elapsed()) {
+            self.source.streams = 1;
+            return None;
+        }
+        tracing::debug!(streams = self.source.streams, "the rest comes in parts");
+        let (remote, target) = (self.source.remote.clone(), self.source.target.clone());
+        let fetch = move |range| part(remote.clone(), target.clone(), size, range);
+        let parts = ranges::fetch_all(self.at..size, self.source.streams, fetch);
+        Some(Box::pin(parts))
+    }
+
     /// The rest, after the content broke off with this error.
     async fn go_on(&mut self, error: Error) -> Result<Content, Error> {
         let broke_off = matches!(
@@ -96,6 +141,38 @@ impl Reading {
         };
         let target = self.source.target.clone();
         self.source.remote.read(target, options).await
+    }
+}
+
+/// One part, whole.
+async fn part(
+    remote: Remote,
+    target: Target,
+    size: u64,
+    range: Range<u64>,
+) -> Result<Vec<Bytes>, Error> {
+    let length = range.end - range.start;
+    let mut left = FRUITLESS_MOST;
+    loop {
+        let options = ReadOptions {
+            range: Some(ByteRange {
+                start: range.start,
+                length: Some(length),
+            }),
+            size: Some(size),
+            md5: None,
+        };
+        let read = async {
+            let content = remote.read(target.clone(), options).await?;
+            content.try_collect::<Vec<_>>().await
+        };
+        match read.await {
+            Err(Error::Interrupted(_) | Error::Lost(_)) if left > 0 => left -= 1,
+            Ok(blocks) if blocks.iter().map(Bytes::len).sum::<usize>() as u64 != length => {
+                return Err(Error::Other("a part came with another length".to_owned()));
+            }
+            outcome => return outcome,
+        }
     }
 }
 

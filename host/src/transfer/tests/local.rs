@@ -23,6 +23,7 @@ const DRY: Options = Options {
     checkers: 8,
     dry_run: true,
     retries: 3,
+    streams: 4,
 };
 
 fn pair() -> (tempfile::TempDir, PathBuf, PathBuf) {
