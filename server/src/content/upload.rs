@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use md5::{Digest, Md5};
+use fast_md5::Md5;
 use tokio::task::{self, JoinHandle};
 
 use super::{BLOCK, Staging, remove};
