@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, IoSlice, Write},
     os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     sync::Arc,
@@ -10,52 +10,81 @@ use std::{
 
 use bytes::Bytes;
 use fast_md5::Md5;
-use tokio::task::{self, JoinHandle};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::{self, JoinHandle},
+};
 
 use super::{BLOCK, Staging, remove};
 use crate::{ids, store::Fate};
 
-/// Content on its way in. Holds at most three blocks in memory: one being written, one being
-/// hashed, which takes longer, and the next being received.
+/// Content on its way in. What was received goes in blocks to two lanes, each on a thread of
+/// its own: to the disk, and into the checksum, which takes longest.
 pub(crate) struct Upload {
-    staging: Arc<Staging>,
-    /// Not yet handed to the other threads.
+    /// Not yet handed to the lanes.
     received: Vec<Bytes>,
     received_bytes: u64,
-    /// `None` in it: no file was made so far.
-    staged: Lane<Option<Staged>>,
+    writer: Lane<Writer>,
     md5: Lane<Md5>,
 }
 
 /// Something that blocks are put into one after the other, on another thread.
 enum Lane<T> {
     Idle(T),
-    Busy(JoinHandle<io::Result<T>>),
+    Busy {
+        blocks: mpsc::Sender<Vec<Bytes>>,
+        work: JoinHandle<io::Result<T>>,
+    },
     /// It failed, or is being handed over.
     Gone,
 }
 
-impl<T: Send + 'static> Lane<T> {
+trait Work: Send + Sized + 'static {
+    fn put(&mut self, block: &[Bytes]) -> io::Result<()>;
+}
+
+impl<T: Work> Lane<T> {
     /// Waits until it is idle.
     async fn take(&mut self) -> io::Result<T> {
-        if let Self::Busy(work) = self {
-            let done = work.await;
-            *self = Self::Gone;
-            *self = Self::Idle(done??);
-        }
         match std::mem::replace(self, Self::Gone) {
             Self::Idle(value) => Ok(value),
-            _ => Err(io::Error::other("an upload went on after it had failed")),
+            Self::Busy { blocks, work } => {
+                drop(blocks);
+                work.await?
+            }
+            Self::Gone => Err(io::Error::other("an upload went on after it had failed")),
         }
     }
 
-    /// Waits until it is idle, and sets it to work.
-    async fn put(
-        &mut self,
-        work: impl FnOnce(T) -> io::Result<T> + Send + 'static,
-    ) -> io::Result<()> {
-        let value = self.take().await?;
-        *self = Self::Busy(task::spawn_blocking(move || work(value)));
+    /// Sets it to work; waits when it is behind. It has a thread only while it has blocks, so
+    /// that slow clients take none.
+    async fn put(&mut self, block: Vec<Bytes>) -> io::Result<()> {
+        let mut block = block;
+        if let Self::Busy { blocks, .. } = self {
+            match blocks.send(block).await {
+                Ok(()) => return Ok(()),
+                // It ran dry, or it failed.
+                Err(mpsc::error::SendError(unsent)) => block = unsent,
+            }
+        }
+        let mut value = self.take().await?;
+        let far = FAR.try_acquire().ok();
+        let (blocks, mut more) = mpsc::channel(if far.is_some() { FAR_AHEAD } else { 1 });
+        let work = task::spawn_blocking(move || {
+            let _far = far;
+            let mut next = Some(block);
+            while let Some(block) = next {
+                value.put(&block)?;
+                drop(block);
+                next = more.try_recv().ok().or_else(|| {
+                    // What is sent up to here still comes.
+                    more.close();
+                    more.blocking_recv()
+                });
+            }
+            Ok(value)
+        });
+        *self = Self::Busy { blocks, work };
         Ok(())
     }
 }
@@ -63,65 +92,77 @@ impl<T: Send + 'static> Lane<T> {
 impl Upload {
     pub(super) fn new(staging: Arc<Staging>) -> Self {
         Self {
-            staging,
             received: Vec::new(),
             received_bytes: 0,
-            staged: Lane::Idle(None),
+            writer: Lane::Idle(Writer {
+                staging,
+                staged: None,
+            }),
             md5: Lane::Idle(Md5::new()),
         }
     }
 
     /// Takes the next bytes; waits when the disk is behind.
-    pub(crate) async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
-        self.received_bytes += bytes.len() as u64;
-        self.received.push(bytes);
-        if self.received_bytes < BLOCK {
-            return Ok(());
+    pub(crate) async fn write(&mut self, mut bytes: Bytes) -> io::Result<()> {
+        while !bytes.is_empty() {
+            // Blocks of exactly this size lie in whole pages of the file.
+            let left = (BLOCK - self.received_bytes) as usize;
+            let piece = bytes.split_to(left.min(bytes.len()));
+            self.received_bytes += piece.len() as u64;
+            self.received.push(piece);
+            if self.received_bytes == BLOCK || self.received.len() == MOST_PIECES {
+                self.received_bytes = 0;
+                let block = std::mem::take(&mut self.received);
+                self.writer.put(block.clone()).await?;
+                self.md5.put(block).await?;
+            }
         }
-        self.received_bytes = 0;
-        let written = std::mem::take(&mut self.received);
-        let hashed = written.clone();
-        let staging = self.staging.clone();
-        let write = move |staged| append(staged, staging, &written).map(Some);
-        self.staged.put(write).await?;
-        self.md5.put(move |md5| Ok(hash(md5, &hashed))).await
+        Ok(())
     }
 
     /// Makes an object of what came. When this returns, it is as durable as was promised.
     pub(crate) async fn finish(mut self) -> io::Result<Stored> {
-        let staged = self.staged.take().await?;
-        let md5 = self.md5.take().await?;
-        let Self {
-            staging, received, ..
-        } = self;
+        let mut writer = self.writer.take().await?;
+        let mut md5 = self.md5.take().await?;
+        let rest = self.received;
         let publish = move || {
-            let staged = append(staged, staging, &received)?;
-            staged.publish(hash(md5, &received))
+            writer.put(&rest)?;
+            md5.put(&rest)?;
+            writer.staged()?.publish(md5)
         };
         task::spawn_blocking(publish).await?
     }
 }
 
-fn append(staged: Option<Staged>, staging: Arc<Staging>, blocks: &[Bytes]) -> io::Result<Staged> {
-    let mut staged = staged.map_or_else(|| Staged::create(staging), Ok)?;
-    for block in blocks {
-        staged.file.write_all(block)?;
-        staged.size += block.len() as u64;
+impl Work for Md5 {
+    fn put(&mut self, block: &[Bytes]) -> io::Result<()> {
+        for piece in block {
+            self.update(piece);
+        }
+        Ok(())
     }
-    let behind = staged.size - staged.begun;
-    if behind >= WRITE_BEHIND {
-        let disk = staged.name.staging.disk();
-        disk.begin(&staged.file, staged.begun, behind);
-        staged.begun = staged.size;
-    }
-    Ok(staged)
 }
 
-fn hash(mut md5: Md5, blocks: &[Bytes]) -> Md5 {
-    for block in blocks {
-        md5.update(block);
+/// The file, once there is something to write.
+struct Writer {
+    staging: Arc<Staging>,
+    staged: Option<Staged>,
+}
+
+impl Writer {
+    fn staged(self) -> io::Result<Staged> {
+        self.staged.map_or_else(|| Staged::create(self.staging), Ok)
     }
-    md5
+}
+
+impl Work for Writer {
+    fn put(&mut self, block: &[Bytes]) -> io::Result<()> {
+        let staged = match &mut self.staged {
+            Some(staged) => staged,
+            none => none.insert(Staged::create(self.staging.clone())?),
+        };
+        staged.append(block)
+    }
 }
 
 /// A file in the staging folder. Dropping it removes it.
@@ -153,6 +194,29 @@ impl Staged {
                 published: None,
             },
         })
+    }
+
+    fn append(&mut self, block: &[Bytes]) -> io::Result<()> {
+        let mut pieces: Vec<_> = block.iter().map(|piece| IoSlice::new(piece)).collect();
+        let mut pieces = pieces.as_mut_slice();
+        while !pieces.is_empty() {
+            match self.file.write_vectored(pieces) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.size += written as u64;
+                    IoSlice::advance_slices(&mut pieces, written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let behind = self.size - self.begun;
+        if behind >= WRITE_BEHIND {
+            let disk = self.name.staging.disk();
+            disk.begin(&self.file, self.begun, behind);
+            self.begun = self.size;
+        }
+        Ok(())
     }
 
     /// Gives the file its second name. First the names, then the waiting: a file system
@@ -243,6 +307,18 @@ impl Drop for Name {
 /// Bytes after which the disk is set to work on an upload that goes on, so that little is left
 /// to wait for at its end: enough for a disk to write in one go.
 const WRITE_BEHIND: u64 = 8 * 1024 * 1024;
+
+/// Blocks that a lane may have waiting: enough that the checksum, which one thread has to make
+/// from start to end, goes on while others have the processor.
+const FAR_AHEAD: usize = 16;
+
+/// How many lanes may be that far ahead; others have one block waiting. Bounds the memory that
+/// many uploads take.
+static FAR: Semaphore = Semaphore::const_new(8);
+
+/// A client may send its file byte by byte, and each piece takes more memory than that. No
+/// more go into one write either.
+const MOST_PIECES: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -340,7 +416,7 @@ mod tests {
             upload.write(Bytes::from(vec![1; 300_000])).await.unwrap();
         }
         // Whatever is still being written is waited for here.
-        drop(upload.staged.take().await.unwrap());
+        drop(upload.writer.take().await.unwrap());
         drop(upload);
         assert_eq!(names(dir.path()), (0, 0));
     }
