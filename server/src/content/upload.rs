@@ -15,7 +15,7 @@ use tokio::{
     task::{self, JoinHandle},
 };
 
-use super::{BLOCK, Staging, remove};
+use super::{BLOCK, Staging, direct::Direct, remove};
 use crate::{ids, store::Fate};
 
 /// Content on its way in. What was received goes in blocks to two lanes, each on a thread of
@@ -166,11 +166,16 @@ impl Work for Writer {
 }
 
 /// A file in the staging folder. Dropping it removes it.
+///
+/// Its beginning goes through the system's cache, which is best for small files. When it turns
+/// out to be large, the rest goes straight to the disk.
 struct Staged {
     file: File,
     size: u64,
     /// Bytes that were sent on their way to the disk.
     begun: u64,
+    /// Its last bytes, not written yet, while they go straight to the disk.
+    direct: Option<Direct>,
     name: Name,
 }
 
@@ -187,6 +192,7 @@ impl Staged {
             file,
             size: 0,
             begun: 0,
+            direct: None,
             name: Name {
                 staging,
                 object,
@@ -200,28 +206,73 @@ impl Staged {
         let mut pieces: Vec<_> = block.iter().map(|piece| IoSlice::new(piece)).collect();
         let mut pieces = pieces.as_mut_slice();
         while !pieces.is_empty() {
-            match self.file.write_vectored(pieces) {
+            let taken = match &mut self.direct {
+                Some(direct) => direct.gather(pieces),
+                None => self.file.write_vectored(pieces),
+            };
+            match taken {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    self.size += written as u64;
-                    IoSlice::advance_slices(&mut pieces, written);
+                Ok(taken) => {
+                    self.size += taken as u64;
+                    IoSlice::advance_slices(&mut pieces, taken);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            if self.direct.as_ref().is_some_and(Direct::is_full) {
+                self.write_directly()?;
+            }
         }
         let behind = self.size - self.begun;
-        if behind >= WRITE_BEHIND {
+        if behind >= WRITE_BEHIND && self.direct.is_none() {
             let disk = self.name.staging.disk();
             disk.begin(&self.file, self.begun, behind);
+            // Where that was refused once, it would be again.
+            if self.begun == 0 && Direct::can_begin_at(self.size) {
+                self.direct = Direct::new().filter(|_| disk.bypass_cache(&self.file));
+            }
             self.begun = self.size;
         }
         Ok(())
     }
 
+    /// Writes what was gathered to the disk.
+    fn write_directly(&mut self) -> io::Result<()> {
+        let Some(mut direct) = self.direct.take() else {
+            return Ok(());
+        };
+        let mut rest = direct.gathered();
+        while !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The disk wants it to lie otherwise, or the file system only now says no.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    self.name.staging.disk().use_cache(&self.file)?;
+                    return self.file.write_all(rest);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        direct.clear();
+        self.direct = Some(direct);
+        Ok(())
+    }
+
+    /// Writes what was gathered last, which need not fill whole blocks of the disk.
+    fn write_rest(&mut self) -> io::Result<()> {
+        let Some(direct) = self.direct.take() else {
+            return Ok(());
+        };
+        self.name.staging.disk().use_cache(&self.file)?;
+        self.file.write_all(direct.gathered())
+    }
+
     /// Gives the file its second name. First the names, then the waiting: a file system
     /// with a journal has both in the same entry, and then waits once.
     fn publish(mut self, md5: Md5) -> io::Result<Stored> {
+        self.write_rest()?;
         let path = self.name.staging.object_path(&self.name.object);
         fs::hard_link(&self.name.path, &path)?;
         let path = self.name.published.insert(path);
@@ -322,7 +373,7 @@ const MOST_PIECES: usize = 256;
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{io::Read, path::Path};
 
     use super::*;
     use crate::{
@@ -419,5 +470,100 @@ mod tests {
         drop(upload.writer.take().await.unwrap());
         drop(upload);
         assert_eq!(names(dir.path()), (0, 0));
+    }
+
+    /// On the disk that the programs are built on, and where other tests have their files: one
+    /// of the two may be a file system without a disk.
+    fn folders() -> [tempfile::TempDir; 2] {
+        let built = std::env::current_exe().unwrap();
+        [
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir_in(built.parent().unwrap()).unwrap(),
+        ]
+    }
+
+    fn content(bytes: usize) -> Vec<u8> {
+        (0..bytes).map(|at| (at ^ (at >> 11)) as u8).collect()
+    }
+
+    fn assert_holds(stored: &Stored, content: &[u8]) {
+        assert_eq!(stored.size(), content.len() as i64);
+        assert_eq!(stored.md5(), hex::encode(fast_md5::digest(content)));
+        let mut found = Vec::new();
+        stored.open().unwrap().read_to_end(&mut found).unwrap();
+        assert!(found == content, "other bytes");
+    }
+
+    #[tokio::test]
+    async fn large_upload_is_whole() {
+        const MIB: usize = 1024 * 1024;
+        let long = content(20 * MIB + 4097);
+        for dir in folders() {
+            let disks = [Disk::new(Durability::Full), Disk::cached()];
+            for (nr, disk) in disks.into_iter().enumerate() {
+                let dir = dir.path().join(nr.to_string());
+                fs::create_dir(&dir).unwrap();
+                let objects = objects(&dir, disk);
+                for (size, piece) in [
+                    (long.len(), 7_001),
+                    (20 * MIB, 65_536),
+                    (9 * MIB, 300_000),
+                    (8 * MIB + 1, MIB),
+                    (8 * MIB, 16_384),
+                    // The beginning does not end with a whole block.
+                    (9 * MIB, 999),
+                ] {
+                    let content = &long[..size];
+                    let mut upload = objects.upload();
+                    for piece in content.chunks(piece) {
+                        upload.write(Bytes::copy_from_slice(piece)).await.unwrap();
+                    }
+                    assert_holds(&upload.finish().await.unwrap(), content);
+                }
+                assert_eq!(names(&dir), (0, 0));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_rest_of_a_large_upload_goes_past_the_cache() {
+        for dir in folders() {
+            let disk = Disk::new(Durability::Full);
+            let probe = File::create(dir.path().join("probe")).unwrap();
+            let possible = disk.bypass_cache(&probe);
+            let objects = objects(dir.path(), disk);
+            let mut staged = Staged::create(objects.staging.clone()).unwrap();
+            let block = [Bytes::from(content(BLOCK as usize))];
+            while staged.size < WRITE_BEHIND {
+                assert!(staged.direct.is_none());
+                staged.append(&block).unwrap();
+            }
+            assert_eq!(staged.direct.is_some(), possible);
+            staged.append(&block).unwrap();
+            assert_eq!(staged.size, WRITE_BEHIND + BLOCK);
+            drop(staged);
+            assert_eq!(names(dir.path()), (0, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_disk_refuses_goes_through_the_cache() {
+        for dir in folders() {
+            let disk = Disk::new(Durability::Full);
+            let objects = objects(dir.path(), disk);
+            let mut staged = Staged::create(objects.staging.clone()).unwrap();
+            let content = content(3 * 1024 * 1024);
+            // No disk takes blocks that begin there.
+            let (odd, rest) = content.split_at(1);
+            staged.append(&[Bytes::copy_from_slice(odd)]).unwrap();
+            staged.direct = Direct::new().filter(|_| disk.bypass_cache(&staged.file));
+            for block in rest.chunks(BLOCK as usize) {
+                staged.append(&[Bytes::copy_from_slice(block)]).unwrap();
+            }
+            let mut md5 = Md5::new();
+            md5.update(&content);
+            assert_holds(&staged.publish(md5).unwrap(), &content);
+            assert_eq!(names(dir.path()), (0, 0));
+        }
     }
 }
