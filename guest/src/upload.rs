@@ -250,7 +250,7 @@ impl<P: Platform> Service<P> {
                 return Err(refused.error);
             }
             Class::LookFirst => {
-                return Err(Error::OutcomeUnknown(Unconfirmed {
+                return Err(Error::OutcomeUnknown(Box::new(Unconfirmed {
                     place: match place {
                         Place::Create { parent, name } => UnconfirmedPlace::New {
                             parent: parent.clone(),
@@ -268,7 +268,7 @@ impl<P: Platform> Service<P> {
                         | Error::InvalidArgument(detail) => detail,
                         _ => Detail::new(format!("could not {what}: no clear answer came")),
                     },
-                }));
+                })));
             }
             Class::RefreshCredentials | Class::Retry => None,
             Class::RetryAfter(wait) => Some(wait),

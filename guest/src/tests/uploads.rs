@@ -196,7 +196,7 @@ fn unclear_ends() -> Vec<Reply> {
 
 fn unconfirmed(outcome: Result<Node, Error>) -> Unconfirmed {
     match outcome {
-        Err(Error::OutcomeUnknown(write)) => write,
+        Err(Error::OutcomeUnknown(write)) => *write,
         other => panic!("{other:?}"),
     }
 }

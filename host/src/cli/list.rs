@@ -18,6 +18,7 @@ use crate::{
     component::{ByteRange, ReadOptions, Target},
     files::{self, Kind},
     place::Place,
+    transfer::resume::{self, Whole},
 };
 
 /// `ls`: all files below.
@@ -177,12 +178,25 @@ async fn cat_one(place: &Place, range: Option<ByteRange>, output: &mut Output) -
             let target = entry
                 .id
                 .map_or_else(|| Target::Path(path.clone()), Target::Id);
-            let options = ReadOptions {
-                range,
-                size: Some(entry.size),
-                md5: None,
+            let mut content: Whole = match range {
+                None => {
+                    resume::read(resume::Source {
+                        remote: remote.clone(),
+                        target,
+                        size: Some(entry.size),
+                        md5: entry.md5.clone(),
+                    })
+                    .await?
+                }
+                Some(_) => {
+                    let options = ReadOptions {
+                        range,
+                        size: Some(entry.size),
+                        md5: None,
+                    };
+                    Box::pin(remote.read(target, options).await?)
+                }
             };
-            let mut content = remote.read(target, options).await?;
             let mut hash = Md5::new();
             while let Some(block) = content.next().await {
                 let block = block?;

@@ -21,7 +21,7 @@ use crate::{
         self, Access, Budget, Component, Encoding, HttpOptions, Origin, Proxy, Remote,
         RemoteOptions, Sandbox, Settings,
     },
-    config::{self, Config, RemoteConfig},
+    config::{self, Config, RemoteConfig, ServiceOptions},
 };
 
 /// What opening places takes.
@@ -37,6 +37,8 @@ pub struct Options {
     pub http: HttpOptions,
     /// How long each request is retried.
     pub retry: Budget,
+    /// What goes before the config file's options.
+    pub service: ServiceOptions,
 }
 
 /// Opens places, each remote once.
@@ -180,8 +182,8 @@ impl Context {
         };
         let own = (embedded.endpoint.as_str(), Access::Credentials);
         let sandbox = self.start(EMBEDDED, settings, &[own]).await?;
-        self.connect(EMBEDDED, &sandbox, &embedded.endpoint, Encoding::default())
-            .await
+        let options = RemoteOptions::new(&embedded.endpoint);
+        self.connect(EMBEDDED, &sandbox, options).await
     }
 
     async fn configured(&self, name: &str) -> Result<Remote, Error> {
@@ -231,8 +233,12 @@ impl Context {
             ..Settings::default()
         };
         let sandbox = self.start(name, settings, &origins(&remote)).await?;
-        self.connect(name, &sandbox, remote.endpoint.as_str(), encoding)
-            .await
+        let mut options = RemoteOptions {
+            encoding,
+            ..RemoteOptions::new(remote.endpoint.as_str())
+        };
+        remote.service.apply(&mut options);
+        self.connect(name, &sandbox, options).await
     }
 
     /// Starts an instance for one remote, which may reach these servers.
@@ -258,14 +264,10 @@ impl Context {
         &self,
         name: &str,
         sandbox: &Sandbox,
-        endpoint: &str,
-        encoding: Encoding,
+        mut options: RemoteOptions,
     ) -> Result<Remote, Error> {
-        let options = RemoteOptions {
-            encoding,
-            retry: self.options.retry,
-            ..RemoteOptions::new(endpoint)
-        };
+        options.retry = self.options.retry;
+        self.options.service.apply(&mut options);
         sandbox
             .connect(options)
             .await

@@ -20,6 +20,7 @@ use std::sync::{
 };
 
 use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
 
 use crate::{
     component::{self, Sandbox},
@@ -35,6 +36,7 @@ mod folders;
 mod local;
 mod plan;
 mod remote;
+pub(crate) mod resume;
 mod send;
 mod side;
 mod slices;
@@ -118,6 +120,8 @@ struct Run {
     options: Options,
     removes_extra: bool,
     transfers: AtomicU64,
+    /// As many permits as files may be on their way.
+    slots: Arc<Semaphore>,
 }
 
 impl Run {

@@ -15,7 +15,7 @@ use futures::{StreamExt, stream};
 use md5::Digest as _;
 
 use crate::{
-    component::{self, Detail, NameRule},
+    component::{self, Detail, NameRule, Unconfirmed},
     files::{Digest, Kind},
     transfer::{
         Error,
@@ -33,6 +33,8 @@ pub(super) struct Memory {
     pub(super) writing: Gauge,
     /// How often a write lets others go first.
     pub(super) slowness: usize,
+    /// What was written without a clear answer is not there before this call was made.
+    pub(super) late_after: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -43,6 +45,8 @@ struct State {
     next_id: u64,
     faults: Vec<(String, Fault)>,
     calls: Vec<String>,
+    /// Paths and keys of all writes.
+    uploads: Vec<(String, String)>,
 }
 
 #[derive(Clone)]
@@ -64,6 +68,8 @@ pub(super) enum Fault {
     Local(crate::files::Error),
     /// A write stores everything and then fails.
     Stored(component::Error),
+    /// A write takes everything, stores nothing and fails.
+    Dropped(component::Error),
     /// A write stores other bytes than it got; a read gives others than it has.
     Corrupt,
     /// A read breaks off in its middle.
@@ -108,6 +114,7 @@ impl Memory {
             listing: Gauge::default(),
             writing: Gauge::default(),
             slowness: 0,
+            late_after: None,
         };
         for (path, content) in items {
             let (path, content) = match path.strip_suffix('/') {
@@ -133,6 +140,13 @@ impl Memory {
     /// Calls that changed something or moved content, in order.
     pub(super) fn calls(&self) -> Vec<String> {
         self.state.lock().unwrap().calls.clone()
+    }
+
+    /// The keys that a path was written with.
+    pub(super) fn keys(&self, path: &str) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let of_path = state.uploads.iter().filter(|(it, _)| it == path);
+        of_path.map(|(_, key)| key.clone()).collect()
     }
 
     /// All paths and contents, folders with a `/` and none.
@@ -287,8 +301,19 @@ impl Side for Memory {
         Ok(Box::new(Hashed::new(content, known.size, known.md5)))
     }
 
-    async fn write(&self, to: &Spot, mut content: Passing, exists: bool) -> Result<Landed, Error> {
+    async fn write(
+        &self,
+        to: &Spot,
+        mut content: Passing,
+        exists: bool,
+        key: &str,
+    ) -> Result<Landed, Error> {
         let path = path_of(to);
+        self.state
+            .lock()
+            .unwrap()
+            .uploads
+            .push((path.clone(), key.to_owned()));
         let _under_way = self.writing.enter();
         for _ in 0..self.slowness {
             tokio::task::yield_now().await;
@@ -307,6 +332,9 @@ impl Side for Memory {
                 &path,
                 component::Error::Interrupted(Detail::default()),
             ));
+        }
+        if let Some(Fault::Dropped(error)) = fault {
+            return Err(remote(&path, error));
         }
         let there = self.find(to);
         let path = match there {
@@ -338,6 +366,29 @@ impl Side for Memory {
                 })
             }
         }
+    }
+
+    async fn confirm(
+        &self,
+        to: &Spot,
+        _: &Unconfirmed,
+        md5: &str,
+    ) -> Result<Option<Landed>, Error> {
+        let path = path_of(to);
+        self.begin("confirm", &path)?;
+        if let Some(call) = self.late_after {
+            while !self.calls().iter().any(|it| it == call) {
+                tokio::task::yield_now().await;
+            }
+        }
+        let found = self.find(to).map(|node| entry(&node));
+        Ok(found
+            .filter(|entry| entry.md5.is_some() && entry.md5 == Md5::parse(md5))
+            .map(|entry| Landed {
+                id: entry.id.map(String::from),
+                size: entry.size,
+                md5: entry.md5,
+            }))
     }
 
     async fn make_folder(&self, folder: &Spot) -> Result<Option<String>, Error> {
