@@ -5,7 +5,8 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 use futures::future::{Either, select};
 
 use super::{
-    BUDGET, ROOT, file, opened,
+    BUDGET, ROOT, file, opened, path,
+    script::Pieces,
     simulation::{Arrival, Exchange, Flow, Said, Simulation},
 };
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     platform::{Clock as _, Level},
     policy::Budget,
     service::{Options, Service},
+    upload::{Existing, WriteOptions},
 };
 
 /// A bucket of tokens, a second's worth and full at first, as the fault `rate-limit` has it.
@@ -105,7 +107,7 @@ fn limits_of_all_kinds_are_found() {
         assert_kept_to(10.0, 100.0, latency, 2000);
         assert_kept_to(3.0, 3.0, latency, 1600);
         if latency < 100 {
-            assert_kept_to(100.0, 100.0, latency, 20_000);
+            assert_kept_to(100.0, 100.0, latency, 6000);
         }
     }
 }
@@ -149,6 +151,15 @@ fn retry_after_holds_all_calls_and_is_told_once() {
         .iter()
         .find(|it| it.at >= heard + Duration::from_secs(7));
     assert!(first.unwrap().at <= heard + Duration::from_millis(7025));
+    // What they carry is asked for when they go, or it could have ended by then.
+    let quiet = heard + Duration::from_millis(25)..heard + Duration::from_secs(7);
+    assert!(
+        !simulation
+            .asked
+            .borrow()
+            .iter()
+            .any(|at| quiet.contains(at))
+    );
     let warnings = simulation.warnings();
     assert_eq!(
         warnings,
@@ -310,6 +321,37 @@ fn waiting_for_a_turn_is_no_attempt() {
     simulation.run(workers(&service, 100, 3, &failed));
     assert_eq!(failed.get(), 0);
     assert!(simulation.now() > Duration::from_secs(290));
+}
+
+#[test]
+fn uploads_that_are_refused_together_wait_as_for_one_refusal() {
+    for (status, waits) in [(429, true), (401, false)] {
+        let simulation = Simulation::new(move |_| Said::new(status, ""));
+        let service = service(&simulation);
+        let uploads = || {
+            let upload = |_| -> Flow {
+                let service = Rc::clone(&service);
+                Box::pin(async move {
+                    let options = WriteOptions {
+                        size: Some(5),
+                        existing: Existing::Absent,
+                        content_type: None,
+                        original_time: None,
+                        idempotency_key: None,
+                    };
+                    let content = Pieces::new(&[b"hello"]);
+                    let outcome = service.write(&path("f"), content, options).await;
+                    assert!(matches!(outcome, Err(Error::Interrupted(_))), "{outcome:?}");
+                })
+            };
+            (0..16).map(upload).collect::<Vec<_>>()
+        };
+        simulation.run(uploads());
+        assert_eq!(simulation.seen.borrow().len(), 16);
+        let took = simulation.now();
+        assert!(took <= Duration::from_millis(1050), "{took:?}");
+        assert_eq!(took > Duration::from_millis(50), waits);
+    }
 }
 
 /// What opening says of a service that answers the first call so, and what was waited.
