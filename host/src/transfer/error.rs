@@ -196,17 +196,17 @@ impl Error {
             || matches!(self.of_remote(), Some(component::Error::NotAFolder(_)))
     }
 
-    /// Whether the same call, made again, may end otherwise. An upload without a clear
-    /// answer has its own way.
+    /// Whether the same call, made again, may end otherwise: the component died in it, or
+    /// content broke off, which only this side has. What the component has given up, after
+    /// all of its own tries, is not tried again. An upload without a clear answer has its
+    /// own way.
     pub(super) fn may_pass(&self) -> bool {
         matches!(
             self,
             Self::Remote { source, .. } | Self::Undecided { source, .. }
                 if matches!(
                     **source,
-                    component::Error::Unavailable(_)
-                        | component::Error::Interrupted(_)
-                        | component::Error::Lost(_)
+                    component::Error::Interrupted(_) | component::Error::Lost(_)
                 )
         )
     }

@@ -84,6 +84,21 @@ async fn listing_that_breaks_off_is_made_again() {
 }
 
 #[tokio::test]
+async fn what_a_place_has_given_up_is_not_asked_for_again() {
+    let throttled = || Fault::Error(Error::Throttled(Detail::default()));
+    for fault in [unavailable, throttled] {
+        let source = memory(&[("sub/a", "1"), ("b", "2")]);
+        let destination = memory(&[("sub/", "")]);
+        destination.fail("list", "sub", fault());
+        destination.fail("write", "b", fault());
+        let (summary, _) = copy(&source, &destination).await;
+        assert_eq!(summary.stats.errors, 2);
+        assert_eq!(count(&destination, "list sub"), 1);
+        assert_eq!(count(&destination, "write b"), 1);
+    }
+}
+
+#[tokio::test]
 async fn failed_file_holds_back_deletes_of_its_folder_and_all_above() {
     let source = memory(&[("a/b/bad", "x"), ("a/c/good", "x")]);
     let destination = memory(&[
@@ -427,9 +442,7 @@ async fn service_that_is_gone_stops_the_run() {
 async fn one_file_the_service_fails_on_does_not_stop_the_run() {
     let source = memory(&[("a", "x"), ("b", "x"), ("c", "x"), ("d", "x"), ("e", "x")]);
     let destination = memory(&[]);
-    for _ in 0..4 {
-        destination.fail("write", "a", unavailable());
-    }
+    destination.fail("write", "a", unavailable());
     let (summary, _) = copy(&source, &destination).await;
     assert!(!summary.stopped);
     assert_eq!((summary.stats.errors, summary.stats.files_sent), (1, 4));
