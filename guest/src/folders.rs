@@ -82,8 +82,9 @@ impl<P: Platform> Service<P> {
         };
         match self.whole(&call).await {
             Ok(body) => {
-                let node = self.node(&what, &body)?.into_node(self.encoding);
-                self.folder(parent, path, node)
+                let node = self.node(&what, &body)?;
+                self.owner.learn(&node.created_by);
+                self.folder(parent, path, node.into_node(self.encoding))
             }
             Err(Error::NameConflict { existing, detail }) => {
                 // Whoever was faster, or wrote it in other letters.

@@ -31,5 +31,6 @@ mod retry_after;
 mod service;
 #[cfg(test)]
 mod tests;
+mod times;
 mod upload;
 mod wire;

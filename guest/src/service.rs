@@ -19,6 +19,7 @@ use crate::{
     },
     policy::{self, Budget, Class, Outcome, Progress, State},
     retry_after::retry_after,
+    times::Owner,
     wire::{Endpoints, Page, Refusal, WireNode},
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct Service<P> {
     pub(crate) refused_uploads: Cell<u32>,
     /// The token that an upload was refused with, until one is not refused.
     pub(crate) refused_token: RefCell<Option<String>>,
+    /// Whose properties this program's are.
+    pub(crate) owner: Owner,
     /// Folders by parent id and service name.
     pub(crate) folders: RefCell<LruCache<(String, String), String>>,
 }
@@ -118,6 +121,7 @@ impl<P: Platform> Service<P> {
             root: String::new(),
             refused_uploads: Cell::new(0),
             refused_token: RefCell::default(),
+            owner: Owner::default(),
             folders: RefCell::new(LruCache::new(FOLDERS_KEPT)),
         };
         let what = "discover the service's endpoints";

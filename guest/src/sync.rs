@@ -5,6 +5,12 @@
 
 use std::borrow::Cow;
 
+use keys::match_key;
+
+mod clash;
+mod decompose;
+mod keys;
+
 /// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -32,8 +38,19 @@ pub struct Item {
 pub enum NameRule {
     /// By bytes, as on most local file systems.
     Exact,
-    /// Ignoring case, as the service does.
+    /// Ignoring case and how letters are composed, as the service may do.
     IgnoreCase,
+}
+
+/// What becomes of a name that the destination cannot hold beside another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clashes {
+    /// It is an error.
+    Fail,
+    /// It is left out.
+    Skip,
+    /// It goes under another name, made of its own.
+    Rename,
 }
 
 /// What a run is allowed and asked to do.
@@ -43,6 +60,8 @@ pub struct Options {
     pub destination_names: NameRule,
     /// Whether items only the destination has are to be removed.
     pub remove_extra: bool,
+    /// What becomes of names that clash.
+    pub clashes: Clashes,
 }
 
 /// What to do with one name.
@@ -67,44 +86,63 @@ pub enum Action {
     /// A file on one side, a folder on the other. Do nothing, and say so.
     KindConflict,
     /// The destination cannot hold this name beside another one of the source, which
-    /// goes first (`A.txt` and `a.txt`). Do nothing, and say so.
+    /// goes first (`A.txt` and `a.txt`). Do nothing; it is an error.
     NameClash,
+    /// The same, and no error: that was asked for. Do nothing, and say so.
+    LeaveOut,
     /// The source's content is not there yet (an upload to it has not ended).
     NotReady,
 }
 
 /// One decision. Items are given by their index in the lists that [`plan`] got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// What to do.
     pub action: Action,
     /// The source's item; `None` for `Remove` and `Keep`.
     pub source: Option<u32>,
-    /// The destination's item; `None` where it has none, and for `NameClash`.
+    /// The destination's item; `None` where it has none, for `NameClash` and `LeaveOut`.
     pub destination: Option<u32>,
-    /// For `NameClash`: the source's item that goes first.
+    /// Of a name that clashes: the source's item that goes first.
     pub winner: Option<u32>,
+    /// The raw name it has or gets at the destination instead of its own.
+    pub new_name: Option<Vec<u8>>,
 }
 
 /// What decides whether two names are the same under a rule: equal keys, same name. In
 /// the order given.
 ///
-/// Under [`NameRule::IgnoreCase`] the key is the name with each character replaced by its
-/// Unicode lower case, one by one and without regard to language or to its place in a
-/// word, and with bytes that are not UTF-8 as they are. Nothing is normalised: `é` in one
-/// character and in two are different names.
-pub fn match_keys(names: &[Vec<u8>], rule: NameRule) -> Vec<Vec<u8>> {
-    let key = |name: &Vec<u8>| match_key(name, rule).into_owned();
+/// Under [`NameRule::IgnoreCase`] the key is the name in Unicode's canonical decomposition
+/// with each character replaced by its lower case, one by one and without regard to
+/// language or to its place in a word, and with bytes that are not UTF-8 as they are.
+///
+/// With [`Clashes::Rename`] names of equal keys are those that one [`plan`] must see
+/// together: a name that was made of another one has the key of that, and long keys are
+/// cut.
+pub fn match_keys(names: &[Vec<u8>], rule: NameRule, clashes: Clashes) -> Vec<Vec<u8>> {
+    let key = |name: &Vec<u8>| {
+        if clashes == Clashes::Rename && rule == NameRule::IgnoreCase {
+            keys::slice_key(name)
+        } else {
+            match_key(name, rule).into_owned()
+        }
+    };
     names.iter().map(key).collect()
 }
 
-/// Decides about the items of one folder (or of one slice of it by key).
+/// Decides about the items of one folder (or of one slice of it by [`match_keys`]).
 ///
-/// Each item is in exactly one decision; a matched pair shares one. Of several source
-/// items with one key, the one whose name equals the destination's byte for byte goes
-/// first, else the first by bytes; of several destination items likewise, and the others
-/// are kept, for removing one could remove its twin. Decisions come in the order of the
-/// source's items, then the destination's.
+/// Each item is in exactly one decision; a matched pair shares one. Source items whose
+/// very names the destination has are matched with those; so what it holds beside each
+/// other does not clash. Else, of several source items with one key, the first by bytes
+/// goes first, with the first destination item of that key. Other destination items of the
+/// key are kept, for removing one could remove its twin. Decisions come in the order of
+/// the source's items, then the destination's.
+///
+/// A name that clashes may go under a new name: made of its own alone, and another one
+/// only where the source has that already; so it is the same in the next run. What the
+/// destination has of the new name is matched with it. A name that the source shows twice
+/// is not renamed: its two items would change places from run to run.
 ///
 /// The caller must not act on [`Action::Remove`] unless both listings were complete.
 ///
@@ -123,34 +161,56 @@ pub fn plan(source: &[Item], destination: &[Item], options: Options) -> Vec<Deci
         Action::Keep
     };
     let mut extras = vec![Some(extra); destination.len()];
+    let mut made = Vec::new();
 
-    let mut below = destinations.as_slice();
     for group in sources.chunk_by(|a, b| a.key == b.key) {
-        let key = &group[0].key;
-        below = &below[below.partition_point(|entry| entry.key < *key)..];
-        let twins = &below[..below.partition_point(|entry| entry.key == *key)];
-
-        let (winner, partner) = pair(group, twins);
-        for entry in group {
-            decisions[entry.index] = Some(Decision {
-                action: Action::NameClash,
-                source: Some(wire_index(entry.index)),
-                destination: None,
-                winner: Some(wire_index(winner.index)),
-            });
+        let twins = with_key(&destinations, &group[0].key);
+        let mut pairs = namesakes(group, twins);
+        if pairs.is_empty() {
+            pairs.push((0, twins.first()));
         }
-        let found = partner.map(|partner| &destination[partner.index]);
-        decisions[winner.index] = Some(Decision {
-            action: action(&source[winner.index], found),
-            source: Some(wire_index(winner.index)),
-            destination: partner.map(|partner| wire_index(partner.index)),
-            winner: None,
-        });
+        let winner = group[pairs[0].0].index;
         for twin in twins {
             extras[twin.index] = Some(Action::Keep);
         }
-        if let Some(partner) = partner {
-            extras[partner.index] = None;
+        let mut pairs = pairs.into_iter().peekable();
+        for (at, entry) in group.iter().enumerate() {
+            let item = &source[entry.index];
+            let mut decision = Decision {
+                action: Action::NameClash,
+                source: Some(wire_index(entry.index)),
+                destination: None,
+                winner: None,
+                new_name: None,
+            };
+            let mut partner = None;
+            let twice = at > 0 && group[at - 1].name == entry.name;
+            if let Some((_, found)) = pairs.next_if(|(paired, _)| *paired == at) {
+                partner = found;
+                decision.action = action(item, found.map(|it| &destination[it.index]));
+            } else {
+                decision.winner = Some(wire_index(winner));
+                match options.clashes {
+                    Clashes::Skip => decision.action = Action::LeaveOut,
+                    Clashes::Rename if !twice => {
+                        let (name, key) = new_name(item, &sources, &mut made, rule);
+                        let there = with_key(&destinations, &key);
+                        for twin in there {
+                            extras[twin.index] = Some(Action::Keep);
+                        }
+                        let same = there.iter().find(|it| it.name == name);
+                        partner = same.or(there.first());
+                        decision.action = action(item, partner.map(|it| &destination[it.index]));
+                        decision.new_name = Some(name);
+                    }
+                    Clashes::Fail | Clashes::Rename => {}
+                }
+            }
+            if let Some(partner) = partner {
+                extras[partner.index] = None;
+                decision.destination = Some(wire_index(partner.index));
+            }
+            decisions[entry.index] = Some(decision);
         }
     }
 
@@ -160,6 +220,7 @@ pub fn plan(source: &[Item], destination: &[Item], options: Options) -> Vec<Deci
             source: None,
             destination: Some(wire_index(index)),
             winner: None,
+            new_name: None,
         })
     });
     decisions.into_iter().flatten().chain(extras).collect()
@@ -196,20 +257,50 @@ fn by_key(items: &[Item], rule: NameRule) -> Vec<Entry<'_>> {
     entries
 }
 
-/// Who goes first of the source's `group`, and with which of the destination's `twins`.
-/// Both are of one key and sorted; `group` is not empty.
-fn pair<'a>(
-    group: &'a [Entry<'a>],
+/// The entries of one key.
+fn with_key<'a>(entries: &'a [Entry<'a>], key: &[u8]) -> &'a [Entry<'a>] {
+    let from = entries.partition_point(|entry| *entry.key < *key);
+    let entries = &entries[from..];
+    &entries[..entries.partition_point(|entry| *entry.key == *key)]
+}
+
+/// Where in `group` an entry's very name is among the `twins`, with that. Both are of one
+/// key and sorted.
+fn namesakes<'a>(
+    group: &[Entry<'_>],
     twins: &'a [Entry<'a>],
-) -> (&'a Entry<'a>, Option<&'a Entry<'a>>) {
-    let namesake = |entry: &Entry<'_>| {
+) -> Vec<(usize, Option<&'a Entry<'a>>)> {
+    let mut pairs = Vec::new();
+    for (at, entry) in group.iter().enumerate() {
         let first = twins.partition_point(|twin| twin.name < entry.name);
-        twins.get(first).filter(|twin| twin.name == entry.name)
-    };
-    group
-        .iter()
-        .find_map(|entry| Some((entry, Some(namesake(entry)?))))
-        .unwrap_or((&group[0], twins.first()))
+        let twin = twins.get(first).filter(|twin| twin.name == entry.name);
+        if twin.is_some() && (at == 0 || group[at - 1].name != entry.name) {
+            pairs.push((at, twin));
+        }
+    }
+    pairs
+}
+
+/// A name for what clashes, and its key, which is none of the source's and not `made` yet.
+fn new_name(
+    item: &Item,
+    sources: &[Entry<'_>],
+    made: &mut Vec<Vec<u8>>,
+    rule: NameRule,
+) -> (Vec<u8>, Vec<u8>) {
+    let mut attempt = 0;
+    loop {
+        let name = clash::made_name(&item.name, attempt);
+        let key = match_key(&name, rule).into_owned();
+        attempt += 1;
+        if !with_key(sources, &key).is_empty() {
+            continue;
+        }
+        if let Err(at) = made.binary_search(&key) {
+            made.insert(at, key.clone());
+            return (name, key);
+        }
+    }
 }
 
 fn action(source: &Item, destination: Option<&Item>) -> Action {
@@ -239,32 +330,6 @@ fn same_size_action(source: &Item, destination: &Item) -> Action {
     } else {
         Action::Overwrite
     }
-}
-
-fn match_key(name: &[u8], rule: NameRule) -> Cow<'_, [u8]> {
-    match rule {
-        NameRule::Exact => Cow::Borrowed(name),
-        NameRule::IgnoreCase => lower_case(name),
-    }
-}
-
-fn lower_case(name: &[u8]) -> Cow<'_, [u8]> {
-    if name.is_ascii() {
-        return if name.iter().any(u8::is_ascii_uppercase) {
-            Cow::Owned(name.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(name)
-        };
-    }
-    let mut key = Vec::with_capacity(name.len());
-    for chunk in name.utf8_chunks() {
-        // Not `str::to_lowercase`: its `Σ` depends on the place in a word.
-        for lower in chunk.valid().chars().flat_map(char::to_lowercase) {
-            key.extend_from_slice(lower.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-        key.extend_from_slice(chunk.invalid());
-    }
-    Cow::Owned(key)
 }
 
 /// An index as the contract has it.

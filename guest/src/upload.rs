@@ -12,7 +12,7 @@ use crate::{
     platform::{Content, Level, Method, Payload, Platform, Request},
     policy::{self, Class, Progress, State},
     service::{Refused, Service},
-    wire::{Instant, Kind, NewNode, Node},
+    wire::{Instant, Kind, NewNode, Node, add_time},
 };
 
 /// What the caller knows about the node a write goes to.
@@ -45,6 +45,8 @@ enum Place {
     Overwrite {
         id: String,
         version: u64,
+        /// What is kept of its own time.
+        original_time: Option<Instant>,
     },
 }
 
@@ -79,16 +81,22 @@ impl<P: Platform> Service<P> {
             Some(key) => key,
             None => token("acd-", [self.platform.random(), self.platform.random()]),
         };
+        let time = options.original_time.and_then(Instant::text);
+        let owner = self.owner.known();
         let metadata = match &place {
-            Place::Create { parent, name } => Some(
-                serde_json::to_string(&NewNode {
+            Place::Create { parent, name } => {
+                let mut metadata = serde_json::to_string(&NewNode {
                     name,
                     kind: "FILE",
                     parents: [parent],
                     local_id: Some(&key),
                 })
-                .map_err(|error| Error::Other(error.to_string()))?,
-            ),
+                .map_err(|error| Error::Other(error.to_string()))?;
+                if let (Some(owner), Some(time)) = (&owner, &time) {
+                    add_time(&mut metadata, owner, time);
+                }
+                Some(metadata)
+            }
             Place::Overwrite { .. } => None,
         };
         // A line that no content has.
@@ -142,7 +150,23 @@ impl<P: Platform> Service<P> {
                         self.refused_token.take();
                         self.refused_uploads.set(0);
                         let node = self.node(&what, &body)?;
-                        return Ok(node.into_node(self.encoding));
+                        let created_by = node.created_by.clone().into_owned();
+                        let mut node = node.into_node(self.encoding);
+                        let kept = match &place {
+                            Place::Create { .. } => {
+                                self.owner.learn(&created_by);
+                                // It went with the metadata.
+                                options.original_time.filter(|_| owner.is_some())
+                            }
+                            Place::Overwrite { original_time, .. } => *original_time,
+                        };
+                        node.original_time = kept;
+                        if let Some(time) = options.original_time.filter(|it| Some(*it) != kept)
+                            && self.keep_time(&node.id, &created_by, time).await
+                        {
+                            node.original_time = Some(time);
+                        }
+                        return Ok(node);
                     }
                     // It worked, and what came of it has to be looked at.
                     Err(error) => Refused::unanswered(&what, error),
@@ -194,6 +218,7 @@ impl<P: Platform> Service<P> {
             Kind::File => Ok(Place::Overwrite {
                 id: node.id,
                 version: node.version,
+                original_time: node.original_time,
             }),
         };
         if let Existing::Node(id) = existing {
@@ -256,7 +281,7 @@ impl<P: Platform> Service<P> {
                             parent: parent.clone(),
                             name: name.clone(),
                         },
-                        Place::Overwrite { id, version } => UnconfirmedPlace::Over {
+                        Place::Overwrite { id, version, .. } => UnconfirmedPlace::Over {
                             id: id.clone(),
                             version: *version,
                         },

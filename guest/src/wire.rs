@@ -60,6 +60,9 @@ pub(crate) struct WireNode<'a> {
     created_date: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "null_as_empty")]
     modified_date: Cow<'a, str>,
+    /// The program that made it.
+    #[serde(borrow, default, deserialize_with = "null_as_empty")]
+    pub(crate) created_by: Cow<'a, str>,
     #[serde(borrow, default)]
     content_properties: Option<WireContent<'a>>,
     /// By owner and key.
@@ -210,6 +213,26 @@ pub(crate) struct NewNode<'a> {
     pub(crate) local_id: Option<&'a str>,
 }
 
+/// Adds the property that keeps a time to a node to be made.
+pub(crate) fn add_time(node: &mut String, owner: &str, time: &str) {
+    let Ok(owner) = serde_json::to_string(owner) else {
+        return;
+    };
+    // By hand: what writes maps would be here for this alone.
+    node.pop();
+    for part in [
+        ",\"properties\":{",
+        &owner,
+        ":{\"",
+        ORIGINAL_TIME,
+        "\":\"",
+        time,
+        "\"}}}",
+    ] {
+        node.push_str(part);
+    }
+}
+
 /// What a reply says of why it is no success. All of it may be missing: there are bodies
 /// of JSON with and without a code, of XML, and none at all.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -262,6 +285,38 @@ impl Refusal {
     }
 }
 
+impl Instant {
+    /// As the service writes times, with nine decimals; `None` outside the years that have
+    /// four digits.
+    pub(crate) fn text(self) -> Option<String> {
+        let (day, second) = (
+            self.seconds.div_euclid(86_400),
+            self.seconds.rem_euclid(86_400),
+        );
+        let (year, month, day) = date(day);
+        if !(0..10_000).contains(&year) {
+            return None;
+        }
+        let mut text = String::with_capacity(30);
+        for (number, digits, after) in [
+            (year, 4, '-'),
+            (month, 2, '-'),
+            (day, 2, 'T'),
+            (second / 3600, 2, ':'),
+            (second / 60 % 60, 2, ':'),
+            (second % 60, 2, '.'),
+            (self.nanoseconds.into(), 9, 'Z'),
+        ] {
+            for place in (0..digits).rev() {
+                let digit = number / 10_i64.pow(place) % 10;
+                text.push(char::from(b'0' + digit as u8));
+            }
+            text.push(after);
+        }
+        Some(text)
+    }
+}
+
 /// Reads `2015-03-17T16:04:05.123Z`, with any number of decimals.
 pub(crate) fn instant(text: &str) -> Option<Instant> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
@@ -291,6 +346,20 @@ pub(crate) fn instant(text: &str) -> Option<Instant> {
         seconds: days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second,
         nanoseconds: digits.parse().ok()?,
     })
+}
+
+/// Year, month and day so many days after 1970-01-01: [`days`] backwards.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let of_era_year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * of_era_year + of_era_year / 4 - of_era_year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + of_era_year + i64::from(month <= 2);
+    (year, month, day)
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar, counting years from March so that the
@@ -330,6 +399,31 @@ mod tests {
             "x-1-1T0:0:0Z",
         ] {
             assert_eq!(instant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_are_written_as_they_are_read() {
+        let at = |seconds, nanoseconds| Instant {
+            seconds,
+            nanoseconds,
+        };
+        for (moment, text) in [
+            (at(0, 0), "1970-01-01T00:00:00.000000000Z"),
+            (at(-1, 999_999_999), "1969-12-31T23:59:59.999999999Z"),
+            (at(1_456_790_399, 1), "2016-02-29T23:59:59.000000001Z"),
+            (at(-62_167_219_200, 0), "0000-01-01T00:00:00.000000000Z"),
+            (at(253_402_300_799, 0), "9999-12-31T23:59:59.000000000Z"),
+        ] {
+            assert_eq!(moment.text().as_deref(), Some(text));
+            assert_eq!(instant(text), Some(moment));
+        }
+        for day in (-719_528_i64..2_932_897).step_by(13) {
+            let moment = at(day * 86_400 + day.rem_euclid(86_400), 5);
+            assert_eq!(instant(&moment.text().unwrap()), Some(moment), "{day}");
+        }
+        for seconds in [-62_167_219_201, 253_402_300_800, i64::MIN, i64::MAX] {
+            assert_eq!(at(seconds, 0).text(), None, "{seconds}");
         }
     }
 

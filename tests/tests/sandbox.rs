@@ -249,6 +249,7 @@ async fn keep_busy(sandbox: &Sandbox) -> Result<(), Error> {
         .collect();
     let options = PlanOptions {
         destination_names: NameRule::IgnoreCase,
+        clashes: acd::component::Clashes::Fail,
         remove_extra: false,
     };
     sandbox.plan(items.clone(), items, options).await.map(drop)

@@ -230,6 +230,26 @@ impl From<wit_sync::NameRule> for sync::NameRule {
     }
 }
 
+impl From<wit_sync::Options> for sync::Options {
+    fn from(options: wit_sync::Options) -> Self {
+        Self {
+            destination_names: options.destination_names.into(),
+            remove_extra: options.remove_extra,
+            clashes: options.clashes.into(),
+        }
+    }
+}
+
+impl From<wit_sync::Clashes> for sync::Clashes {
+    fn from(clashes: wit_sync::Clashes) -> Self {
+        match clashes {
+            wit_sync::Clashes::Fail => Self::Fail,
+            wit_sync::Clashes::Skip => Self::Skip,
+            wit_sync::Clashes::Rename => Self::Rename,
+        }
+    }
+}
+
 impl From<sync::Decision> for wit_sync::Decision {
     fn from(decision: sync::Decision) -> Self {
         use sync::Action as A;
@@ -246,11 +266,13 @@ impl From<sync::Decision> for wit_sync::Decision {
                 A::Keep => W::Keep,
                 A::KindConflict => W::KindConflict,
                 A::NameClash => W::NameClash,
+                A::LeaveOut => W::LeaveOut,
                 A::NotReady => W::NotReady,
             },
             source: decision.source,
             destination: decision.destination,
             winner: decision.winner,
+            new_name: decision.new_name,
         }
     }
 }

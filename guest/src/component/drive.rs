@@ -15,6 +15,7 @@ use super::{
             self, Error, Guest, GuestRemote, Node, Options, ReadOptions, Target, Unconfirmed,
             WriteOptions,
         },
+        wasi::clocks::system_clock::Instant,
         wit_future, wit_stream,
     },
     wasi::{Body, Incoming, Wasi, report_panics, told},
@@ -158,6 +159,17 @@ impl GuestRemote for Remote {
         let flow = self.service.confirm(&write, &md5);
         let found = until(flow, &mut cancelled(cancel)).await?;
         Ok(found.map(Node::from))
+    }
+
+    async fn set_original_time(
+        &self,
+        target: Target,
+        time: Instant,
+        cancel: FutureReader<bool>,
+    ) -> Result<(), Error> {
+        let target = target.into();
+        let flow = self.service.set_original_time(&target, time.into());
+        until(flow, &mut cancelled(cancel)).await
     }
 
     async fn make_directory(

@@ -95,8 +95,12 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl wit_sync::Guest for Component {
-    fn match_keys(names: Vec<Vec<u8>>, rule: wit_sync::NameRule) -> Vec<Vec<u8>> {
-        sync::match_keys(&names, rule.into())
+    fn match_keys(
+        names: Vec<Vec<u8>>,
+        rule: wit_sync::NameRule,
+        clashes: wit_sync::Clashes,
+    ) -> Vec<Vec<u8>> {
+        sync::match_keys(&names, rule.into(), clashes.into())
     }
 
     fn plan(
@@ -107,11 +111,7 @@ impl wit_sync::Guest for Component {
         let own = |items: Vec<wit_sync::Item>| -> Vec<sync::Item> {
             items.into_iter().map(Into::into).collect()
         };
-        let options = sync::Options {
-            destination_names: options.destination_names.into(),
-            remove_extra: options.remove_extra,
-        };
-        let decisions = sync::plan(&own(source), &own(destination), options);
+        let decisions = sync::plan(&own(source), &own(destination), options.into());
         decisions.into_iter().map(Into::into).collect()
     }
 

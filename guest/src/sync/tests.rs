@@ -25,6 +25,7 @@ fn exact(remove_extra: bool) -> Options {
     Options {
         destination_names: NameRule::Exact,
         remove_extra,
+        clashes: Clashes::Fail,
     }
 }
 
@@ -41,6 +42,7 @@ fn sent(action: Action, source: u32, destination: impl Into<Option<u32>>) -> Dec
         source: Some(source),
         destination: destination.into(),
         winner: None,
+        new_name: None,
     }
 }
 
@@ -50,6 +52,7 @@ fn extra(action: Action, destination: u32) -> Decision {
         source: None,
         destination: Some(destination),
         winner: None,
+        new_name: None,
     }
 }
 
@@ -65,10 +68,10 @@ fn action_of(source: Item, destination: Option<Item>) -> Action {
     let destination: Vec<_> = destination.into_iter().collect();
     let decisions = plan(&[source], &destination, ignore_case(true));
     let there = (!destination.is_empty()).then_some(0);
-    let [decision] = decisions[..] else {
+    let [decision] = &decisions[..] else {
         panic!("one decision for one name, not {decisions:?}")
     };
-    assert_eq!(decision, sent(decision.action, 0, there));
+    assert_eq!(*decision, sent(decision.action, 0, there));
     decision.action
 }
 
@@ -244,15 +247,153 @@ fn equal_content_is_equal_size_and_md5_in_any_case() {
 fn keys_ignore_case_in_every_script_and_leave_other_bytes() {
     let keys = |rule, names: &[&[u8]]| {
         let names: Vec<_> = names.iter().map(|name| name.to_vec()).collect();
-        match_keys(&names, rule)
+        match_keys(&names, rule, Clashes::Fail)
     };
     let names: [&[u8]; 4] = [b"Ab.TXT", "ÉΣΣ Я".as_bytes(), b"\xC3A\xFF", b"plain"];
     assert_eq!(keys(NameRule::Exact, &names), names);
-    let lower: [&[u8]; 4] = [b"ab.txt", "éσσ я".as_bytes(), b"\xC3a\xFF", b"plain"];
+    let lower: [&[u8]; 4] = [b"ab.txt", "e\u{301}σσ я".as_bytes(), b"\xC3a\xFF", b"plain"];
     assert_eq!(keys(NameRule::IgnoreCase, &names), lower);
-    assert_ne!(
-        keys(NameRule::IgnoreCase, &["É".as_bytes()]),
-        keys(NameRule::IgnoreCase, &["E\u{301}".as_bytes()])
+    let composed = |rule| keys(rule, &["É".as_bytes(), "E\u{301}".as_bytes()]);
+    let same = composed(NameRule::IgnoreCase);
+    assert_eq!(same[0], same[1]);
+    let different = composed(NameRule::Exact);
+    assert_ne!(different[0], different[1]);
+}
+
+fn with(clashes: Clashes, remove_extra: bool) -> Options {
+    Options {
+        clashes,
+        ..ignore_case(remove_extra)
+    }
+}
+
+/// The decisions' actions, and the new names.
+fn outline(decisions: &[Decision]) -> Vec<(Action, Option<u32>, Option<String>)> {
+    let shown = |it: &Decision| {
+        let name = it.new_name.clone();
+        let name = name.map(|name| String::from_utf8(name).unwrap());
+        (it.action, it.destination, name)
+    };
+    decisions.iter().map(shown).collect()
+}
+
+const MADE: &str = "a (clash 29ce3fef).txt";
+
+#[test]
+fn clash_is_an_error_left_out_or_renamed_as_asked() {
+    let source = [file("A.txt", 1, None), file("a.txt", 1, None)];
+    let second = |clashes| plan(&source, &[], with(clashes, true)).remove(1);
+    assert_eq!(second(Clashes::Fail), clash(1, 0));
+    assert_eq!(
+        second(Clashes::Skip),
+        Decision {
+            action: LeaveOut,
+            ..clash(1, 0)
+        }
+    );
+    assert_eq!(
+        second(Clashes::Rename),
+        Decision {
+            action: Create,
+            new_name: Some(MADE.into()),
+            ..clash(1, 0)
+        }
+    );
+    for clashes in [Clashes::Fail, Clashes::Skip, Clashes::Rename] {
+        let decisions = plan(&source, &[], with(clashes, true));
+        assert_eq!(decisions[0], sent(Create, 0, None));
+        // Where names are told apart by bytes, there is no clash.
+        let exact = Options {
+            clashes,
+            ..exact(true)
+        };
+        assert_eq!(
+            plan(&source, &[], exact),
+            [sent(Create, 0, None), sent(Create, 1, None)]
+        );
+    }
+}
+
+#[test]
+fn renamed_is_matched_with_what_has_the_new_name() {
+    let source = [file("A.txt", 1, MD5), file("a.txt", 2, MD5)];
+    let there = |size, md5| [file("A.txt", 1, MD5), file(MADE, size, md5)];
+    for (size, md5, action) in [
+        (2, MD5, Skip),
+        (2, OTHER_MD5, Overwrite),
+        (3, MD5, Overwrite),
+    ] {
+        let decisions = plan(&source, &there(size, md5), with(Clashes::Rename, true));
+        assert_eq!(
+            outline(&decisions),
+            [
+                (Skip, Some(0), None),
+                (action, Some(1), Some(MADE.to_owned()))
+            ]
+        );
+    }
+    // Where it is not asked for any more, it is in excess like anything else.
+    let decisions = plan(&source, &there(2, MD5), with(Clashes::Skip, true));
+    assert_eq!(
+        outline(&decisions),
+        [
+            (Skip, Some(0), None),
+            (LeaveOut, None, None),
+            (Remove, Some(1), None)
+        ]
+    );
+}
+
+#[test]
+fn folder_that_clashes_goes_under_the_new_name_whole() {
+    let source = [folder("a.txt"), file("A.txt", 1, MD5)];
+    let decisions = plan(&source, &[], with(Clashes::Rename, true));
+    let new_name = Some(MADE.to_owned());
+    assert_eq!(
+        outline(&decisions),
+        [(MakeFolder, None, new_name.clone()), (Create, None, None)]
+    );
+    let decisions = plan(&source, &[folder(MADE)], with(Clashes::Rename, true));
+    assert_eq!(
+        outline(&decisions),
+        [(Descend, Some(0), new_name.clone()), (Create, None, None)]
+    );
+    let decisions = plan(&source, &[file(MADE, 1, MD5)], with(Clashes::Rename, true));
+    assert_eq!(decisions[0].action, KindConflict);
+}
+
+#[test]
+fn new_name_is_none_that_the_source_has() {
+    let source = [
+        file("A.txt", 1, None),
+        file("a.txt", 1, None),
+        file(&MADE.to_uppercase(), 1, None),
+    ];
+    let decisions = plan(&source, &[], with(Clashes::Rename, true));
+    let new_name = decisions[1].new_name.as_deref().unwrap();
+    assert_eq!(new_name, clash::made_name(b"a.txt", 1));
+    assert_eq!(decisions[2], sent(Create, 2, None));
+}
+
+#[test]
+fn name_the_source_shows_twice_is_not_renamed() {
+    let source = [file("A", 1, None), file("a", 1, None), file("a", 2, None)];
+    let decisions = plan(&source, &[], with(Clashes::Rename, true));
+    assert_eq!(decisions[1].action, Create);
+    assert_eq!(decisions[2], clash(2, 0));
+}
+
+#[test]
+fn names_the_destination_holds_beside_each_other_do_not_clash() {
+    let source = [
+        file("é", 1, MD5),
+        file("e\u{301}", 2, MD5),
+        file("É", 2, MD5),
+    ];
+    let destination = [file("e\u{301}", 2, MD5), file("é", 1, MD5)];
+    assert_eq!(
+        plan(&source, &destination, with(Clashes::Fail, true)),
+        [sent(Skip, 0, 1), sent(Skip, 1, 0), clash(2, 1)]
     );
 }
 
@@ -268,12 +409,22 @@ fn any_item() -> impl Strategy<Value = Item> {
 }
 
 fn any_side() -> impl Strategy<Value = Vec<Item>> {
-    prop::collection::vec(any_item(), 0..12)
+    prop::collection::vec(any_item(), 0..12).prop_flat_map(|items| {
+        // What earlier runs may have made.
+        let made = items.clone().into_iter().map(|item| Item {
+            name: clash::made_name(&item.name, 0),
+            ..item
+        });
+        let made = prop::sample::subsequence(made.collect::<Vec<_>>(), 0..=items.len().min(4));
+        made.prop_map(move |made| items.iter().cloned().chain(made).collect())
+    })
 }
 
 fn any_options() -> impl Strategy<Value = Options> {
-    (any::<bool>(), any::<bool>()).prop_map(|(exactly, remove_extra)| {
-        if exactly {
+    let clashes = prop::sample::select(vec![Clashes::Fail, Clashes::Skip, Clashes::Rename]);
+    (any::<bool>(), any::<bool>(), clashes).prop_map(|(exactly, remove_extra, clashes)| Options {
+        clashes,
+        ..if exactly {
             exact(remove_extra)
         } else {
             ignore_case(remove_extra)
@@ -282,7 +433,7 @@ fn any_options() -> impl Strategy<Value = Options> {
 }
 
 fn key_of(item: &Item, rule: NameRule) -> Vec<u8> {
-    match_keys(std::slice::from_ref(&item.name), rule).remove(0)
+    match_keys(std::slice::from_ref(&item.name), rule, Clashes::Fail).remove(0)
 }
 
 proptest! {
@@ -315,12 +466,15 @@ proptest! {
         options in any_options(),
     ) {
         let rule = options.destination_names;
-        for decision in plan(&source, &destination, options) {
+        let decisions = plan(&source, &destination, options);
+        let made: Vec<_> = decisions.iter().filter_map(|it| it.new_name.clone()).map(|it| [it]).collect();
+        for decision in decisions {
             let removes = decision.action == Remove;
             prop_assert!(options.remove_extra || !removes);
             if let (None, Some(index)) = (decision.source, decision.destination) {
                 let key = key_of(&destination[index as usize], rule);
-                let matched = source.iter().any(|item| key_of(item, rule) == key);
+                let matched = source.iter().any(|item| key_of(item, rule) == key)
+                    || made.iter().any(|name| match_keys(name, rule, Clashes::Fail) == [&*key]);
                 prop_assert_eq!(removes, options.remove_extra && !matched);
             }
         }
@@ -337,13 +491,22 @@ proptest! {
         for decision in &decisions {
             let Some(index) = decision.source else { continue };
             let key = key_of(&source[index as usize], rule);
+            let own = match &decision.new_name {
+                Some(name) => match_keys(std::slice::from_ref(name), rule, Clashes::Fail).remove(0),
+                None => key.clone(),
+            };
             if let Some(partner) = decision.destination {
-                prop_assert_eq!(&key, &key_of(&destination[partner as usize], rule));
+                prop_assert_eq!(&own, &key_of(&destination[partner as usize], rule));
             }
-            prop_assert_eq!(decision.winner.is_some(), decision.action == NameClash);
+            if decision.new_name.is_some() {
+                prop_assert_eq!(options.clashes, Clashes::Rename);
+                prop_assert!(source.iter().all(|item| key_of(item, rule) != own));
+            }
+            let clashes = matches!(decision.action, NameClash | LeaveOut) || decision.new_name.is_some();
+            prop_assert_eq!(decision.winner.is_some(), clashes);
             if let Some(winner) = decision.winner {
                 prop_assert_eq!(&key, &key_of(&source[winner as usize], rule));
-                prop_assert_ne!(decisions[winner as usize].action, NameClash);
+                prop_assert!(decisions[winner as usize].winner.is_none());
             }
         }
     }
@@ -380,7 +543,8 @@ proptest! {
         cut in prop::sample::select(vec!["", "a", "ab", "b", "é"]),
     ) {
         let below = |item: &&Item| {
-            key_of(item, options.destination_names).as_slice() < cut.as_bytes()
+            let name = std::slice::from_ref(&item.name);
+            match_keys(name, options.destination_names, options.clashes)[0].as_slice() < cut.as_bytes()
         };
         let actions = |source: &[Item], destination: &[Item]| -> Vec<(Action, Option<Item>)> {
             plan(source, destination, options)

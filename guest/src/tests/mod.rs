@@ -8,6 +8,7 @@ mod pacing;
 mod retries;
 mod script;
 mod simulation;
+mod times;
 mod tokens;
 mod uploads;
 
@@ -41,6 +42,7 @@ fn opened<P>(platform: P) -> Service<P> {
         root: ROOT.to_owned(),
         refused_uploads: std::cell::Cell::new(0),
         refused_token: std::cell::RefCell::default(),
+        owner: crate::times::Owner::default(),
         folders: std::cell::RefCell::new(LruCache::new(FOLDERS_KEPT)),
     }
 }

@@ -73,6 +73,10 @@ pub(super) struct Global {
     /// Refuse to send larger files: the service takes none
     #[arg(long, global = true, value_name = "SIZE", value_parser = size, hide_short_help = true)]
     pub(super) acd_max_file_size: Option<MaybeSize>,
+    /// How names are written on remotes, in rclone's words such as Slash,InvalidUtf8,Dot, or
+    /// None; goes before `encoding` in the config file
+    #[arg(long, global = true, value_name = "WORDS")]
+    pub(super) acd_encoding: Option<String>,
     /// Only say what would be done
     #[arg(long, short = 'n', global = true)]
     pub(super) dry_run: bool,
@@ -152,6 +156,20 @@ pub(super) struct Ends {
     pub(super) source: OsString,
     /// A folder; made if it is not there
     pub(super) destination: OsString,
+    /// What to do with a name that is the same as another one to the destination
+    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    pub(super) name_clash: NameClash,
+}
+
+/// What to do with names that differ by case only, or by how letters are composed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum NameClash {
+    /// Leave it out; that is an error
+    Fail,
+    /// Leave it out and say so
+    Skip,
+    /// Give it another name there, the same in every run, such as "a (clash 1a2b3c4d).txt"
+    Rename,
 }
 
 #[derive(Args, Debug)]

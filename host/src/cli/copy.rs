@@ -8,6 +8,7 @@ use super::{
     App, args, exit::Exit, failure::Failure, log::Console, output::Stop, progress::Progress, store,
 };
 use crate::{
+    component::Clashes,
     files::{Kind, shown},
     place::Place,
     transfer::{self, Change, Event, Mode, Observer, Outcome, Stats, Summary},
@@ -30,6 +31,11 @@ pub(super) async fn run(app: &App, mode: Mode, ends: &args::Ends) -> Result<Exit
         transfers: app.options.transfers,
         checkers: app.options.checkers,
         dry_run: app.options.dry_run,
+        clashes: match ends.name_clash {
+            args::NameClash::Fail => Clashes::Fail,
+            args::NameClash::Skip => Clashes::Skip,
+            args::NameClash::Rename => Clashes::Rename,
+        },
         retries: app.options.retries,
         streams: app.options.multi_thread_streams,
     };
@@ -104,6 +110,7 @@ fn summary_json(stats: &Stats) -> serde_json::Value {
         "bytes": stats.bytes_moved,
         "bytes_in_vain": stats.bytes_discarded,
         "same": stats.unchanged,
+        "times_set": stats.times_set,
         "removed": stats.deleted,
         "folders_made": stats.folders_made,
         "listed": stats.listed,
@@ -132,6 +139,7 @@ impl Observer for Lines {
             Event::Finished { name, outcome, .. } => {
                 info(format!("{}: {}", shown(name), outcome_word(outcome)));
             }
+            Event::TimeSet { name } => info(format!("{}: time set", shown(name))),
             Event::FolderMade { name } => info(format!("{}: folder made", shown(name))),
             Event::Deleted { name, .. } => info(format!("{}: removed", shown(name))),
             Event::Would { name, change } => {
@@ -177,6 +185,9 @@ impl Observer for Json {
             } => serde_json::json!({
                 "event": "sent", "path": name, "size": bytes, "how": outcome_word(outcome),
             }),
+            Event::TimeSet { name } => {
+                serde_json::json!({ "event": "time-set", "path": name })
+            }
             Event::FolderMade { name } => {
                 serde_json::json!({ "event": "folder-made", "path": name })
             }
@@ -212,6 +223,7 @@ fn change_words(change: Change) -> String {
     match change {
         Change::Create { bytes } => format!("copy it ({bytes} bytes)"),
         Change::Overwrite { bytes } => format!("replace what is there ({bytes} bytes)"),
+        Change::SetTime => "set its time".to_owned(),
         Change::MakeFolder => "make the folder".to_owned(),
         Change::Remove { kind: Kind::Folder } => "remove the folder with all it holds".to_owned(),
         Change::Remove { .. } => "remove it".to_owned(),

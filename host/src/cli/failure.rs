@@ -119,6 +119,9 @@ impl From<place::Error> for Failure {
                 None => Self::of("embedded", Exit::Other, &error)
                     .hint("--embedded-dir puts its data elsewhere"),
             },
+            E::Encoding { .. } => Self::of("bad-encoding", Exit::Usage, &error).hint(
+                "--acd-encoding takes rclone's words, such as Slash,InvalidUtf8,Dot, or None",
+            ),
             E::Component(source) => Self::component(source, &error),
             E::Connect { source, .. } => Self::component(source, &error),
         }

@@ -106,6 +106,11 @@ fn json(entry: &Entry) -> String {
         "Path": entry.path,
         "Name": entry.name,
         "Size": if is_folder { -1 } else { i64::try_from(entry.size).unwrap_or(i64::MAX) },
+        "MimeType": match (is_folder, &entry.media_type) {
+            // As rclone says it.
+            (true, _) => "inode/directory",
+            (false, media_type) => media_type.as_deref().unwrap_or("application/octet-stream"),
+        },
         "ModTime": modified.unwrap_or_default(),
         "IsDir": is_folder,
         "ID": entry.id.clone().unwrap_or_default(),
@@ -235,6 +240,7 @@ mod tests {
             kind,
             size: 6148,
             modified: SystemTime::UNIX_EPOCH + Duration::from_millis(1_500),
+            media_type: None,
             id: None,
             md5: None,
         }
@@ -256,16 +262,18 @@ mod tests {
     fn objects_have_the_keys_of_lsjson() {
         assert_eq!(
             json(&entry(Kind::Folder)),
-            r#"{"ID":"","IsDir":true,"ModTime":"1970-01-01T00:00:01.5Z","Name":"name","Path":"sub/name","Size":-1}"#.to_owned() + "\n"
+            r#"{"ID":"","IsDir":true,"MimeType":"inode/directory","ModTime":"1970-01-01T00:00:01.5Z","Name":"name","Path":"sub/name","Size":-1}"#.to_owned() + "\n"
         );
         let file = json(&Entry {
             id: Some("x".to_owned()),
             md5: Some("0".to_owned()),
+            media_type: Some("text/plain".to_owned()),
             ..entry(Kind::File)
         });
         let file: serde_json::Value = serde_json::from_str(&file).unwrap();
         assert_eq!(file["Size"], 6148);
         assert_eq!(file["ID"], "x");
+        assert_eq!(file["MimeType"], "text/plain");
         assert_eq!(file["Hashes"]["md5"], "0");
     }
 }

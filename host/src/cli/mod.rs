@@ -160,6 +160,7 @@ impl App {
         let context = Context::new(place::Options {
             config,
             embedded_dir,
+            encoding: options.acd_encoding.clone(),
             component: options.component.clone(),
             http: HttpOptions {
                 ca_certificates: options.ca_cert.clone(),

@@ -24,7 +24,10 @@ pub(super) struct Entry {
     pub(super) kind: files::Kind,
     /// Size in bytes; 0 where there is none.
     pub(super) size: u64,
+    /// The file's own time, or the service's where that is not known.
     pub(super) modified: SystemTime,
+    /// MIME type, where known.
+    pub(super) media_type: Option<String>,
     /// The node's id, on a remote.
     pub(super) id: Option<String>,
     /// Hexadecimal MD5, where known without reading.
@@ -88,6 +91,7 @@ fn local(place: Place, path: String, entry: files::Entry) -> Entry {
         kind: entry.kind,
         size: entry.size,
         modified: entry.modified,
+        media_type: files::media_type(entry.name.as_bytes()),
         id: None,
         md5: None,
     }
@@ -103,7 +107,8 @@ fn on_remote(place: Place, path: String, node: component::Node) -> Entry {
             component::Kind::Folder => files::Kind::Folder,
         },
         size: node.size.unwrap_or(0),
-        modified: node.modified,
+        modified: node.original_time.unwrap_or(node.modified),
+        media_type: node.content_type,
         id: Some(node.id),
         md5: node.md5,
     }

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use wasmtime_wasi::p3::bindings::clocks::system_clock::Instant;
 
 use super::{
-    Action, Budget, ByteRange, Decision, Detail, Error, Existing, Item, Kind, NameRule, Node,
-    PlanOptions, ReadOptions, RemoteOptions, Target, Unconfirmed, WriteOptions,
+    Action, Budget, ByteRange, Clashes, Decision, Detail, Error, Existing, Item, Kind, NameRule,
+    Node, PlanOptions, ReadOptions, RemoteOptions, Target, Unconfirmed, WriteOptions,
     bindings::{drive, policy, sync},
     types::UnconfirmedPlace,
 };
@@ -156,7 +156,7 @@ fn time(instant: &Instant) -> SystemTime {
 }
 
 /// A moment as the contract has it.
-fn instant(time: SystemTime) -> Instant {
+pub(super) fn instant(time: SystemTime) -> Instant {
     let seconds = |whole: Duration| i64::try_from(whole.as_secs()).unwrap_or(i64::MAX);
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => Instant {
@@ -242,6 +242,17 @@ impl From<PlanOptions> for sync::Options {
         Self {
             destination_names: options.destination_names.into(),
             remove_extra: options.remove_extra,
+            clashes: options.clashes.into(),
+        }
+    }
+}
+
+impl From<Clashes> for sync::Clashes {
+    fn from(clashes: Clashes) -> Self {
+        match clashes {
+            Clashes::Fail => Self::Fail,
+            Clashes::Skip => Self::Skip,
+            Clashes::Rename => Self::Rename,
         }
     }
 }
@@ -260,11 +271,13 @@ impl From<sync::Decision> for Decision {
                 sync::Action::Keep => Action::Keep,
                 sync::Action::KindConflict => Action::KindConflict,
                 sync::Action::NameClash => Action::NameClash,
+                sync::Action::LeaveOut => Action::LeaveOut,
                 sync::Action::NotReady => Action::NotReady,
             },
             source: decision.source,
             destination: decision.destination,
             winner: decision.winner,
+            new_name: decision.new_name,
         }
     }
 }

@@ -58,6 +58,6 @@ pub use remote::{Content, NodeListing, Remote};
 pub use sandbox::Sandbox;
 pub use settings::{HttpOptions, Limits, Proxy, Settings};
 pub use types::{
-    Action, Budget, ByteRange, Decision, Encoding, Existing, Item, Kind, NameRule, Node, NodePath,
-    PlanOptions, ReadOptions, RemoteOptions, Target, Unconfirmed, WriteOptions,
+    Action, Budget, ByteRange, Clashes, Decision, Encoding, Existing, Item, Kind, NameRule, Node,
+    NodePath, PlanOptions, ReadOptions, RemoteOptions, Target, Unconfirmed, WriteOptions,
 };

@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use wasmtime::component::{FutureReader, ResourceAny, StreamReader};
 use super::{
     Error, Node, NodePath, ReadOptions, RemoteOptions, Sandbox, Target, Unconfirmed, WriteOptions,
     bindings::drive,
+    conv,
     sandbox::Instance,
     stream::{IncomingBytes, IncomingItems, Outgoing, cancellation, value},
 };
@@ -222,6 +224,29 @@ impl Remote {
                     .call_confirm(at.accessor, remote, write.into(), md5, cancel)
                     .await?;
                 Ok(found.map(|node| node.map(Node::from)).map_err(Error::from))
+            }
+            .boxed()
+        })
+        .await
+        .map(|(value, _)| value)
+    }
+
+    /// Keeps a file's own time with its node, whose content stays.
+    ///
+    /// # Errors
+    /// `Forbidden` where the service has not told this program's name yet;
+    /// `InvalidArgument` where the node has as many properties as it can have, and for
+    /// years without four digits.
+    pub async fn set_original_time(&self, target: Target, time: SystemTime) -> Result<(), Error> {
+        self.call(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                let time = conv::instant(time);
+                let done = exports
+                    .remote()
+                    .call_set_original_time(at.accessor, remote, target.into(), time, cancel)
+                    .await?;
+                Ok(done.map_err(Error::from))
             }
             .boxed()
         })

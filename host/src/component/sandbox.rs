@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use wasmtime::component::Accessor;
 
 use super::{
-    Component, Decision, Encoding, Error, Item, Limits, NameRule, PlanOptions, Remote,
+    Clashes, Component, Decision, Encoding, Error, Item, Limits, NameRule, PlanOptions, Remote,
     RemoteOptions, Settings,
     bindings::{Backend, sync},
     http::Egress,
@@ -136,17 +136,19 @@ impl Sandbox {
         .await
     }
 
-    /// What decides whether two names are the same under a rule. In the order given.
+    /// What decides whether two names are the same under a rule, or with
+    /// [`Clashes::Rename`] whether one plan must see both. In the order given.
     pub async fn match_keys(
         &self,
         names: Vec<Vec<u8>>,
         rule: NameRule,
+        clashes: Clashes,
     ) -> Result<Vec<Vec<u8>>, Error> {
         self.call(move |at| {
             async move {
                 let exports = at.backend.amazon_drive_backend_sync();
                 exports
-                    .call_match_keys(at.accessor, names, rule.into())
+                    .call_match_keys(at.accessor, names, rule.into(), clashes.into())
                     .await
             }
             .boxed()

@@ -228,8 +228,20 @@ pub struct Item {
 pub enum NameRule {
     /// By bytes.
     Exact,
-    /// Ignoring case, as the service does.
+    /// Ignoring case and how letters are composed, as the service may do.
     IgnoreCase,
+}
+
+/// What becomes of a name that the destination cannot hold beside another one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Clashes {
+    /// It is an error.
+    #[default]
+    Fail,
+    /// It is left out.
+    Skip,
+    /// It goes under another name, made of its own.
+    Rename,
 }
 
 /// What a plan is allowed and asked to do.
@@ -239,6 +251,8 @@ pub struct PlanOptions {
     pub destination_names: NameRule,
     /// Whether items only the destination has are to be removed.
     pub remove_extra: bool,
+    /// What becomes of names that clash.
+    pub clashes: Clashes,
 }
 
 /// What to do with one name; see `wit/sync.wit`.
@@ -264,12 +278,14 @@ pub enum Action {
     KindConflict,
     /// The destination cannot hold this name beside another of the source's.
     NameClash,
+    /// The same, and that it is left out was asked for.
+    LeaveOut,
     /// The source's content is not there yet.
     NotReady,
 }
 
 /// One decision of a plan. Indices count into the two lists the plan was made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// What to do.
     pub action: Action,
@@ -277,6 +293,8 @@ pub struct Decision {
     pub source: Option<u32>,
     /// The destination's item.
     pub destination: Option<u32>,
-    /// For `NameClash`: the source's item that goes first.
+    /// Of a name that clashes: the source's item that goes first.
     pub winner: Option<u32>,
+    /// The raw name it has or gets at the destination instead of its own.
+    pub new_name: Option<Vec<u8>>,
 }

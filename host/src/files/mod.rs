@@ -11,6 +11,7 @@ use std::{io, path::Path};
 mod digest;
 mod error;
 mod list;
+mod media;
 mod name;
 mod part;
 mod sink;
@@ -20,11 +21,12 @@ mod tree;
 pub use digest::{Digest, Expected};
 pub use error::Error;
 pub use list::{Entry, Kind, Listing, list, stat};
+pub use media::media_type;
 pub use name::{local_name, shown};
 pub use part::{is_part_file, sweep_part, sweep_parts};
 pub use sink::Sink;
 pub use source::{Source, md5_of};
-pub use tree::{make_dir_all, remove_dir, remove_dir_all, remove_file};
+pub use tree::{make_dir_all, remove_dir, remove_dir_all, remove_file, set_modified};
 
 /// Runs `work` on a blocking thread. The thread can only be lost to a panic or to the
 /// runtime's end; that too becomes an [`Error::Io`] of this action and path.

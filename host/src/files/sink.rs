@@ -1,6 +1,6 @@
 //! Content written so that its final name never shows less than all of it.
 
-use std::{io, io::Write, mem, path::Path};
+use std::{io, io::Write, mem, path::Path, time::SystemTime};
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -40,6 +40,7 @@ enum Message {
 struct Work {
     part: Part,
     expected: Expected,
+    modified: Option<SystemTime>,
     hasher: Hasher,
 }
 
@@ -66,8 +67,17 @@ impl Sink {
             writer: Writer::Idle(Box::new(Work {
                 part,
                 expected,
+                modified: None,
                 hasher: Hasher::default(),
             })),
+        }
+    }
+
+    /// The file is to say it was last changed then, and not now. Only before the first
+    /// `write`.
+    pub fn set_modified(&mut self, time: SystemTime) {
+        if let Writer::Idle(work) = &mut self.writer {
+            work.modified = Some(time);
         }
     }
 
@@ -174,6 +184,11 @@ impl Work {
         let actual = mem::take(&mut self.hasher).finish();
         if !self.expected.agrees(&actual) {
             return Err(self.mismatch(actual));
+        }
+        if let Some(time) = self.modified {
+            // The content is what matters, and a file system that keeps no such time is no
+            // reason to refuse it.
+            let _ = self.part.file().set_modified(time);
         }
         self.part.persist()?;
         Ok(actual)
@@ -358,6 +373,25 @@ mod tests {
             );
             until_only(dir.path(), std::slice::from_ref(&path)).await;
             assert_eq!(fs::read(&path).unwrap(), b"old");
+        }
+    }
+
+    #[tokio::test]
+    async fn committed_file_has_the_time_it_was_given_and_else_that_of_now() {
+        let before = SystemTime::now() - std::time::Duration::from_secs(60);
+        let time = SystemTime::UNIX_EPOCH + std::time::Duration::new(1_459_534_805, 123_456_789);
+        for size in SIZES {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            let modified = || fs::metadata(&path).unwrap().modified().unwrap();
+            let mut sink = Sink::create(&path, Expected::default()).await.unwrap();
+            sink.set_modified(time);
+            sink.write(Bytes::from(content(size))).await.unwrap();
+            sink.commit().await.unwrap();
+            assert_eq!(modified(), time);
+            let sink = filled(&path, &content(size), Expected::default()).await;
+            sink.unwrap().commit().await.unwrap();
+            assert!(modified() > before);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Folders made, and things removed.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, os::unix::fs::OpenOptionsExt, path::Path, time::SystemTime};
+
+use rustix::fs::OFlags;
 
 use super::{Error, blocking};
 
@@ -44,6 +46,34 @@ pub async fn remove_dir(path: &Path) -> Result<(), Error> {
 /// `NotADirectory` for a file, which stays.
 pub async fn remove_dir_all(path: &Path) -> Result<(), Error> {
     run("remove", path, |path| fs::remove_dir_all(path)).await
+}
+
+/// Has a file say that it was last changed at `time`, if it is still the one that was last
+/// changed at `known`. A link is not followed.
+///
+/// # Errors
+/// `ChangedWhileReading` for one that changed since.
+pub async fn set_modified(
+    path: &Path,
+    known: Option<SystemTime>,
+    time: SystemTime,
+) -> Result<(), Error> {
+    let owned = path.to_owned();
+    blocking("set the time of", path, move || {
+        let failed = |source| Error::new("set the time of", &owned, source);
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits() as _)
+            .open(&owned)
+            .map_err(failed)?;
+        let now = file.metadata().and_then(|found| found.modified());
+        if known.is_some_and(|known| now.is_ok_and(|now| now != known)) {
+            return Err(Error::ChangedWhileReading { path: owned });
+        }
+        file.set_modified(time).map_err(failed)
+    })
+    .await
 }
 
 async fn run(

@@ -31,6 +31,8 @@ pub struct Options {
     pub config: (PathBuf, bool),
     /// Where `embedded:` keeps its data.
     pub embedded_dir: PathBuf,
+    /// How names are written on all remotes, in rclone's words; goes before their own.
+    pub encoding: Option<String>,
     /// The component to run instead of the one built in.
     pub component: Option<PathBuf>,
     /// How requests are sent.
@@ -89,6 +91,12 @@ pub enum Error {
     /// There is no component to run.
     #[error(transparent)]
     Component(component::Error),
+    /// The encoding for all remotes has words that are none.
+    #[error("{what}")]
+    Encoding {
+        /// What is wrong with it.
+        what: String,
+    },
     /// The remote cannot be opened.
     #[error("cannot open {name}:")]
     Connect {
@@ -182,8 +190,23 @@ impl Context {
         };
         let own = (embedded.endpoint.as_str(), Access::Credentials);
         let sandbox = self.start(EMBEDDED, settings, &[own]).await?;
-        let options = RemoteOptions::new(&embedded.endpoint);
+        let options = RemoteOptions {
+            encoding: self.encoding().await?.unwrap_or_default(),
+            ..RemoteOptions::new(&embedded.endpoint)
+        };
         self.connect(EMBEDDED, &sandbox, options).await
+    }
+
+    /// The one for all remotes.
+    async fn encoding(&self) -> Result<Option<Encoding>, Error> {
+        let Some(words) = &self.options.encoding else {
+            return Ok(None);
+        };
+        match self.sandbox().await?.parse_encoding(words).await {
+            Ok(encoding) => Ok(Some(encoding)),
+            Err(component::Error::Other(what)) => Err(Error::Encoding { what }),
+            Err(error) => Err(Error::Component(error)),
+        }
     }
 
     async fn configured(&self, name: &str) -> Result<Remote, Error> {
@@ -201,15 +224,16 @@ impl Context {
                 known: config.names().map(str::to_owned).collect(),
             });
         };
-        let encoding = match &remote.encoding {
-            Some(words) => match self.sandbox().await?.parse_encoding(words).await {
+        let encoding = match (self.encoding().await?, &remote.encoding) {
+            (Some(encoding), _) => encoding,
+            (None, Some(words)) => match self.sandbox().await?.parse_encoding(words).await {
                 Ok(encoding) => encoding,
                 Err(component::Error::Other(why)) => {
                     return Err(config.bad_value(name, "encoding", why).into());
                 }
                 Err(error) => return Err(Error::Component(error)),
             },
-            None => Encoding::default(),
+            (None, None) => Encoding::default(),
         };
         let mut http = self.options.http.clone();
         http.ca_certificates.extend(remote.ca_cert.clone());

@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -26,6 +27,9 @@ pub(super) trait Readable:
     /// MD5 the content is supposed to have, where known beforehand.
     fn expected(&self) -> Option<Md5>;
 
+    /// The file's own time, where known.
+    fn time(&self) -> Option<SystemTime>;
+
     /// What the content was. Reads to the end what was not read yet.
     fn digest(self: Box<Self>) -> BoxFuture<'static, Result<Digest, Error>>;
 }
@@ -38,6 +42,10 @@ impl Readable for FileContent {
 
     fn expected(&self) -> Option<Md5> {
         None
+    }
+
+    fn time(&self) -> Option<SystemTime> {
+        Some(self.0.modified())
     }
 
     fn digest(self: Box<Self>) -> BoxFuture<'static, Result<Digest, Error>> {
@@ -61,6 +69,7 @@ pub(super) struct Hashed<S> {
     inner: S,
     size: Option<u64>,
     expected: Option<Md5>,
+    time: Option<SystemTime>,
     md5: md5::Md5,
     passed: u64,
 }
@@ -71,9 +80,15 @@ impl<S> Hashed<S> {
             inner,
             size,
             expected,
+            time: None,
             md5: md5::Md5::new(),
             passed: 0,
         }
+    }
+
+    /// With the file's own time, where known.
+    pub(super) fn of_time(self, time: Option<SystemTime>) -> Self {
+        Self { time, ..self }
     }
 }
 
@@ -103,6 +118,10 @@ where
 
     fn expected(&self) -> Option<Md5> {
         self.expected
+    }
+
+    fn time(&self) -> Option<SystemTime> {
+        self.time
     }
 
     fn digest(mut self: Box<Self>) -> BoxFuture<'static, Result<Digest, Error>> {
@@ -158,6 +177,7 @@ impl Meter {
 pub(super) struct Passing {
     size: Option<u64>,
     expected: Option<Md5>,
+    time: Option<SystemTime>,
     content: Option<Box<dyn Readable>>,
     meter: Arc<Meter>,
     back: Option<oneshot::Sender<Returned>>,
@@ -184,6 +204,7 @@ impl Passing {
         let passing = Self {
             size: content.size(),
             expected: content.expected(),
+            time: content.time(),
             content: Some(content),
             meter,
             back: Some(back),
@@ -199,6 +220,11 @@ impl Passing {
     /// MD5 the content is supposed to have, where known beforehand.
     pub(super) fn expected(&self) -> Option<Md5> {
         self.expected
+    }
+
+    /// The file's own time, where known.
+    pub(super) fn time(&self) -> Option<SystemTime> {
+        self.time
     }
 
     fn give_back(&mut self, error: Option<Error>) {

@@ -47,6 +47,7 @@ pub(super) async fn drive(
             removes_extra: mode == Mode::Sync,
             transfers: Default::default(),
             slots: Arc::new(Semaphore::new(options.transfers.max(1))),
+            times: Default::default(),
         }),
         folders: Folders::default(),
         visits: Vec::new(),
@@ -103,6 +104,8 @@ struct Upcoming {
     folder: Key,
     label: String,
     source: Entry,
+    /// The raw name it gets, if not its own.
+    new_name: Option<Box<[u8]>>,
     existing: Option<Entry>,
 }
 
@@ -162,7 +165,8 @@ impl Drive {
                 destination.child(&there.name, id, job.label.clone())
             }
             None => {
-                let name = run.destination.own_name(&job.source.name);
+                let raw = job.new_name.as_ref().unwrap_or(&job.source.name);
+                let name = run.destination.own_name(raw);
                 destination.child(&name, None, job.label.clone())
             }
         };
@@ -237,6 +241,10 @@ impl Drive {
             let theirs = content_of(&run, &*run.destination, &to, &compare.destination);
             let outcome = futures::try_join!(ours, theirs)
                 .map(|(ours, theirs)| ours.is_some() && ours == theirs);
+            if matches!(outcome, Ok(true)) {
+                let (ours, theirs) = (&compare.source, &compare.destination);
+                run.times.agree(&run, &to, ours, theirs).await;
+            }
             Checked::Compared { compare, outcome }
         }))
     }
@@ -281,6 +289,7 @@ impl Drive {
                     folder: compare.folder,
                     label: compare.label,
                     source: compare.source,
+                    new_name: None,
                     existing: Some(compare.destination),
                 }),
                 Err(error) => {
@@ -329,7 +338,11 @@ impl Drive {
     }
 
     fn step(&mut self, key: Key, source: &Spot, destination: &Spot, step: Step) {
-        let Step { label, what } = step;
+        let Step {
+            label,
+            new_name,
+            what,
+        } = step;
         match what {
             What::Same(entry) => self.unchanged(key, &label, &entry),
             What::Compare(source, destination) => self.compares.push_back(Compare {
@@ -342,10 +355,12 @@ impl Drive {
                 folder: key,
                 label,
                 source,
+                new_name,
                 existing,
             }),
             What::MakeFolder(entry) => {
-                let name = self.run.destination.own_name(&entry.name).into_owned();
+                let raw = new_name.as_ref().unwrap_or(&entry.name);
+                let name = self.run.destination.own_name(raw).into_owned();
                 let from = source.child(&entry.name, entry.id.map(String::from), label.clone());
                 let to = destination.child(&name, None, label);
                 self.enter(Some(key), from, to, Visit::New { exists: false });

@@ -13,7 +13,7 @@ use super::{
     side::{Decider, Entry, Side, Spot},
 };
 use crate::{
-    component::{NameRule, NodePath},
+    component::{Clashes, NameRule, NodePath},
     files::{self, Kind},
     place::Place,
 };
@@ -171,7 +171,7 @@ async fn related(a: &Place, b: &Place, decider: &dyn Decider) -> Result<Relation
             };
             let keys = async |path: &NodePath| {
                 decider
-                    .match_keys(path.clone(), NameRule::IgnoreCase)
+                    .match_keys(path.clone(), NameRule::IgnoreCase, Clashes::Fail)
                     .await
                     .map_err(undecided)
             };

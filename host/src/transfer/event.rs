@@ -35,6 +35,11 @@ pub enum Event<'a> {
         /// Its size.
         bytes: u64,
     },
+    /// The time of a file that is the same otherwise was set. `Unchanged` follows.
+    TimeSet {
+        /// The file.
+        name: &'a str,
+    },
     /// A file is to be sent. The sum of these grows while folders are still listed.
     Planned {
         /// The file.
@@ -174,6 +179,8 @@ pub enum Change {
     },
     /// Make a folder.
     MakeFolder,
+    /// Set the time of a file that is the same otherwise.
+    SetTime,
     /// Remove what only the destination has.
     Remove {
         /// What it is.
@@ -191,6 +198,29 @@ pub enum Notice {
     /// A device, pipe or socket of the source was left out.
     #[error("skipped: not an ordinary file")]
     SkippedSpecial,
+    /// Another name of the source is the same name to the destination and goes first. This
+    /// one was left out, as was asked for.
+    #[error("skipped: the same name as {other} to the destination")]
+    SkippedClash {
+        /// The one that goes first.
+        other: String,
+    },
+    /// Another name of the source is the same name to the destination and goes first. This
+    /// one goes under a new name.
+    #[error("goes as {new_name}: the same name as {other} to the destination")]
+    Renamed {
+        /// Its path at the destination.
+        new_name: String,
+        /// The one that goes first.
+        other: String,
+    },
+    /// The time of a file could not be set, and it may be so with others that are not
+    /// told of.
+    #[error("the time of this file, and maybe of more, cannot be kept: {reason}")]
+    TimeNotKept {
+        /// Why.
+        reason: String,
+    },
     /// What only the destination has was not removed.
     #[error("not deleting {items} as there were errors")]
     NotDeleting {
@@ -225,6 +255,8 @@ pub struct Stats {
     pub bytes_moved: u64,
     /// Bytes moved in vain: of files that had to be sent again, or failed.
     pub bytes_discarded: u64,
+    /// Files found the same whose time was set.
+    pub times_set: u64,
     /// Folders made.
     pub folders_made: u64,
     /// Files and folders removed, a folder as one.
@@ -249,6 +281,7 @@ impl Stats {
                     self.bytes_moved += bytes;
                 }
                 Change::MakeFolder => self.folders_made += 1,
+                Change::SetTime => self.times_set += 1,
                 Change::Remove { .. } => self.deleted += 1,
             },
             Event::Resized { was, now, .. } => {
@@ -261,6 +294,7 @@ impl Stats {
                 let found = matches!(outcome, Outcome::Confirmed | Outcome::ConfirmedLate);
                 self.files_confirmed += u64::from(found);
             }
+            Event::TimeSet { .. } => self.times_set += 1,
             Event::FolderMade { .. } => self.folders_made += 1,
             Event::Deleted { .. } => self.deleted += 1,
             Event::Failed { discarded, .. } => {

@@ -6,6 +6,7 @@ use std::{
     io,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use async_trait::async_trait;
@@ -60,10 +61,13 @@ impl Side for Local {
         // The base is what a person named, and may be a link; below it none is followed.
         if !spot.names.is_empty() && is_link(&path).await {
             let name = path.file_name().unwrap_or_default();
-            return Ok(Some(entry(name, Kind::Symlink, 0)));
+            return Ok(Some(entry(name, Kind::Symlink, 0, None)));
         }
         match files::stat(&path).await {
-            Ok(found) => Ok(Some(entry(&found.name, found.kind, found.size))),
+            Ok(found) => {
+                let time = Some(found.modified);
+                Ok(Some(entry(&found.name, found.kind, found.size, time)))
+            }
             Err(files::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -77,7 +81,8 @@ impl Side for Local {
                 if files::is_part_file(&found.name) {
                     listed.leftovers.push(found.name.into_vec());
                 } else {
-                    let entry = entry(&found.name, found.kind, found.size);
+                    let time = Some(found.modified);
+                    let entry = entry(&found.name, found.kind, found.size, time);
                     listed.entries.push(entry);
                 }
             }
@@ -115,6 +120,9 @@ impl Side for Local {
             size: content.size(),
         };
         let mut sink = Sink::create(&path, expected).await?;
+        if let Some(time) = content.time() {
+            sink.set_modified(time);
+        }
         while let Some(bytes) = content.next().await {
             let bytes = bytes.map_err(|source| files::Error::Io {
                 action: "write",
@@ -129,6 +137,10 @@ impl Side for Local {
             size: Some(digest.size),
             md5: Md5::parse(&digest.md5),
         })
+    }
+
+    async fn set_time(&self, file: &Spot, known: &Entry, time: SystemTime) -> Result<(), Error> {
+        Ok(files::set_modified(&self.path(file), known.time, time).await?)
     }
 
     async fn make_folder(&self, folder: &Spot) -> Result<Option<String>, Error> {
@@ -146,13 +158,14 @@ impl Side for Local {
     }
 }
 
-fn entry(name: &OsStr, kind: Kind, size: u64) -> Entry {
+fn entry(name: &OsStr, kind: Kind, size: u64, modified: Option<SystemTime>) -> Entry {
     Entry {
         name: name.as_bytes().into(),
         kind,
         size: (kind == Kind::File).then_some(size),
         md5: None,
         id: None,
+        time: modified.filter(|_| kind == Kind::File),
     }
 }
 

@@ -23,7 +23,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use crate::{
-    component::{self, Sandbox},
+    component::{self, Clashes, PlanOptions, Sandbox},
     place::Place,
 };
 
@@ -44,6 +44,7 @@ mod slices;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod times;
 mod visit;
 
 pub use crate::files::Kind;
@@ -72,6 +73,8 @@ pub struct Options {
     pub checkers: usize,
     /// Only say what would be done, and change nothing.
     pub dry_run: bool,
+    /// What becomes of names that the destination cannot hold beside each other.
+    pub clashes: Clashes,
     /// How often a file is sent again, or a folder listed again, after a broken
     /// connection or a lost answer. Each request has its own retries below that.
     pub retries: u32,
@@ -86,6 +89,7 @@ impl Default for Options {
             transfers: 4,
             checkers: 8,
             dry_run: false,
+            clashes: Clashes::Fail,
             retries: 3,
             streams: 4,
         }
@@ -126,9 +130,18 @@ struct Run {
     transfers: AtomicU64,
     /// As many permits as files may be on their way.
     slots: Arc<Semaphore>,
+    times: times::Times,
 }
 
 impl Run {
+    fn plan_options(&self) -> PlanOptions {
+        PlanOptions {
+            destination_names: self.destination.rule(),
+            remove_extra: self.removes_extra,
+            clashes: self.options.clashes,
+        }
+    }
+
     /// A number for a new transfer.
     fn next_transfer(&self) -> u64 {
         self.transfers.fetch_add(1, Ordering::Relaxed)

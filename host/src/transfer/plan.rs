@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use super::{
     Error, Notice, Run,
     side::{Entry, Spot},
+    times,
 };
 use crate::{
-    component::{self, Action, Decision, Item, NameRule, PlanOptions},
+    component::{self, Action, Clashes, Decision, Item, NameRule},
     files::Kind,
 };
 
@@ -16,6 +17,8 @@ use crate::{
 pub(super) struct Step {
     /// The item's path for people.
     pub(super) label: String,
+    /// The raw name it gets at the destination, if not its own.
+    pub(super) new_name: Option<Box<[u8]>>,
     pub(super) what: What,
 }
 
@@ -40,13 +43,22 @@ pub(super) enum What {
 /// A step whose label is still the raw name.
 struct Draft {
     name: Box<[u8]>,
+    new_name: Option<NewName>,
     what: DraftOf,
+}
+
+/// The name something goes under, and the one that has its own.
+struct NewName {
+    name: Box<[u8]>,
+    winner: Box<[u8]>,
 }
 
 enum DraftOf {
     What(What),
     /// The name clashes with this one, which goes first.
     Clash(Box<[u8]>),
+    /// The same, and is left out.
+    LeftOut(Box<[u8]>),
     /// What the source has, and the destination.
     Conflict(Kind, Kind),
     NotReady,
@@ -61,10 +73,7 @@ pub(super) async fn plan(
 ) -> Result<Vec<Step>, Error> {
     let mut drafts = Vec::new();
     let (source, destination) = set_aside(run, source, destination, &mut drafts);
-    let options = PlanOptions {
-        destination_names: run.destination.rule(),
-        remove_extra: run.removes_extra,
-    };
+    let options = run.plan_options();
     let source_items = || {
         let own = |entry: &Entry| run.destination.own_name(&entry.name).into_owned();
         source.iter().map(|it| item(it, own(it))).collect()
@@ -124,13 +133,17 @@ fn set_aside(
         } else if let (NameRule::Exact, true, Some(last)) =
             (run.destination.rule(), same_as_last, kept.last())
         {
-            DraftOf::Clash(last.name.clone())
+            match run.options.clashes {
+                Clashes::Skip => DraftOf::LeftOut(last.name.clone()),
+                Clashes::Fail | Clashes::Rename => DraftOf::Clash(last.name.clone()),
+            }
         } else {
             kept.push(entry);
             continue;
         };
         drafts.push(Draft {
             name: entry.name,
+            new_name: None,
             what,
         });
     }
@@ -170,13 +183,19 @@ impl Matched {
             Action::Skip | Action::Compare | Action::Create | Action::Overwrite => are(Kind::File),
             Action::MakeFolder | Action::Descend => are(Kind::Folder),
             Action::Remove => run.removes_extra,
-            Action::Keep | Action::KindConflict | Action::NameClash | Action::NotReady => true,
+            Action::Keep | Action::KindConflict | Action::NotReady => true,
+            Action::NameClash | Action::LeaveOut => decision.new_name.is_none(),
         };
-        if !possible {
+        if !possible || decision.new_name.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
         let what = match (decision.action, source, destination) {
-            (Action::Skip, Some(source), Some(_)) => DraftOf::What(What::Same(source)),
+            (Action::Skip, Some(source), Some(destination)) => {
+                DraftOf::What(match times::differ(&source, &destination) {
+                    true => What::Compare(source, destination),
+                    false => What::Same(source),
+                })
+            }
             (Action::Compare, Some(source), Some(destination)) => {
                 DraftOf::What(What::Compare(source, destination))
             }
@@ -196,10 +215,24 @@ impl Matched {
             (Action::NameClash, Some(_), None) => {
                 DraftOf::Clash(self.names.get(decision.winner? as usize)?.clone())
             }
+            (Action::LeaveOut, Some(_), None) => {
+                DraftOf::LeftOut(self.names.get(decision.winner? as usize)?.clone())
+            }
             (Action::NotReady, Some(_), _) => DraftOf::NotReady,
             _ => return None,
         };
-        Some(Some(Draft { name, what }))
+        let new_name = match &decision.new_name {
+            Some(name) => Some(NewName {
+                name: name.as_slice().into(),
+                winner: self.names.get(decision.winner? as usize)?.clone(),
+            }),
+            None => None,
+        };
+        Some(Some(Draft {
+            name,
+            new_name,
+            what,
+        }))
     }
 
     /// Whether something was not decided about.
@@ -223,11 +256,17 @@ fn take(entries: &mut [Option<Entry>], index: Option<u32>) -> Option<Option<Entr
 /// Puts in what people see, in one call for all names.
 async fn label(run: &Run, folder: &Spot, drafts: Vec<Draft>) -> Result<Vec<Step>, Error> {
     let names = || {
-        let both = drafts.iter().flat_map(|draft| match &draft.what {
-            DraftOf::Clash(other) => vec![draft.name.to_vec(), other.to_vec()],
-            _ => vec![draft.name.to_vec()],
-        });
-        both.collect()
+        let mut names = Vec::with_capacity(drafts.len());
+        for draft in &drafts {
+            names.push(draft.name.to_vec());
+            if let DraftOf::Clash(other) | DraftOf::LeftOut(other) = &draft.what {
+                names.push(other.to_vec());
+            }
+            if let Some(NewName { name, winner }) = &draft.new_name {
+                names.extend([name.to_vec(), winner.to_vec()]);
+            }
+        }
+        names
     };
     let shown = run.decide(folder, || run.decider.display(names())).await?;
     let mut shown = shown.into_iter();
@@ -250,6 +289,7 @@ async fn label(run: &Run, folder: &Spot, drafts: Vec<Draft>) -> Result<Vec<Step>
                 path,
                 other: next()?,
             }),
+            DraftOf::LeftOut(_) => What::Notice(Notice::SkippedClash { other: next()? }),
             DraftOf::Conflict(source_kind, destination_kind) => {
                 What::Problem(Error::KindConflict {
                     path,
@@ -259,7 +299,26 @@ async fn label(run: &Run, folder: &Spot, drafts: Vec<Draft>) -> Result<Vec<Step>
             }
             DraftOf::NotReady => What::Problem(Error::NotReady { path }),
         };
-        steps.push(Step { label, what });
+        let new_name = match draft.new_name {
+            Some(NewName { name, .. }) => {
+                let notice = Notice::Renamed {
+                    new_name: next()?,
+                    other: next()?,
+                };
+                steps.push(Step {
+                    label: label.clone(),
+                    new_name: None,
+                    what: What::Notice(notice),
+                });
+                Some(name)
+            }
+            None => None,
+        };
+        steps.push(Step {
+            label,
+            new_name,
+            what,
+        });
     }
     Ok(steps)
 }

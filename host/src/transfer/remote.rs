@@ -1,6 +1,6 @@
 //! A folder of a remote as a side of a run.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::SystemTime};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -15,7 +15,7 @@ use crate::{
     component::{
         self, Existing, NameRule, Node, NodePath, Remote, Target, Unconfirmed, WriteOptions,
     },
-    files::{Digest, Kind},
+    files::{self, Digest, Kind},
 };
 
 /// A drive below a folder.
@@ -131,7 +131,8 @@ impl Side for Drive {
         };
         let content = resume::read(source).await.map_err(&failed)?;
         let content = content.map(move |bytes| bytes.map_err(&failed));
-        Ok(Box::new(Hashed::new(content, known.size, known.md5)))
+        let content = Hashed::new(content, known.size, known.md5);
+        Ok(Box::new(content.of_time(known.time)))
     }
 
     async fn write(
@@ -148,8 +149,8 @@ impl Side for Drive {
                 None if exists => Existing::Unknown,
                 _ => Existing::Absent,
             },
-            content_type: None,
-            original_time: None,
+            content_type: to.names.last().and_then(|name| files::media_type(name)),
+            original_time: content.time(),
             idempotency_key: Some(key.to_owned()),
         };
         let node = self.remote.write(self.path(to), content, options).await;
@@ -166,6 +167,11 @@ impl Side for Drive {
         let found = self.remote.confirm(write.clone(), md5.to_owned()).await;
         let found = found.map_err(self.failed("look for", to))?;
         Ok(found.map(landed))
+    }
+
+    async fn set_time(&self, file: &Spot, _: &Entry, time: SystemTime) -> Result<(), Error> {
+        let set = self.remote.set_original_time(self.target(file), time).await;
+        set.map_err(self.failed("set the time of", file))
     }
 
     async fn make_folder(&self, folder: &Spot) -> Result<Option<String>, Error> {
@@ -198,5 +204,6 @@ fn entry(node: Node) -> Entry {
         size: node.size,
         md5: node.md5.as_deref().and_then(Md5::parse),
         id: Some(node.id.into()),
+        time: node.original_time,
     }
 }

@@ -1,13 +1,13 @@
 //! What a run needs of a place, whatever it is: the seam that local folders, remotes and
 //! the tests' scripted places stand behind.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::SystemTime};
 
 use async_trait::async_trait;
 
 use super::{Error, content::Passing, content::Readable};
 use crate::{
-    component::{self, Decision, Item, NameRule, PlanOptions, Sandbox, Unconfirmed},
+    component::{self, Clashes, Decision, Item, NameRule, PlanOptions, Sandbox, Unconfirmed},
     files::{Digest, Kind},
 };
 
@@ -61,6 +61,9 @@ pub(super) trait Side: Send + Sync {
     ) -> Result<Option<Landed>, Error> {
         Ok(None)
     }
+
+    /// Sets the time of a file whose content a listing or a look found as `known`.
+    async fn set_time(&self, file: &Spot, known: &Entry, time: SystemTime) -> Result<(), Error>;
 
     /// Makes a folder and those on the way to it; one that is there is fine. Returns its
     /// id on places with ids.
@@ -118,6 +121,8 @@ pub(super) struct Entry {
     pub(super) size: Option<u64>,
     pub(super) md5: Option<Md5>,
     pub(super) id: Option<Box<str>>,
+    /// A file's own time, where known; the service's own times are none of a file's.
+    pub(super) time: Option<SystemTime>,
 }
 
 /// A folder's entries.
@@ -185,11 +190,13 @@ pub(super) trait Decider: Send + Sync {
         options: PlanOptions,
     ) -> Result<Vec<Decision>, component::Error>;
 
-    /// What makes two names the same; equal keys are one name.
+    /// What makes two names the same; equal keys are one name, or where clashes are
+    /// renamed, names that one plan must see together.
     async fn match_keys(
         &self,
         names: Vec<Vec<u8>>,
         rule: NameRule,
+        clashes: Clashes,
     ) -> Result<Vec<Vec<u8>>, component::Error>;
 
     /// Names as people see them.
@@ -211,8 +218,9 @@ impl Decider for Sandbox {
         &self,
         names: Vec<Vec<u8>>,
         rule: NameRule,
+        clashes: Clashes,
     ) -> Result<Vec<Vec<u8>>, component::Error> {
-        Self::match_keys(self, names, rule).await
+        Self::match_keys(self, names, rule, clashes).await
     }
 
     async fn display(&self, names: Vec<Vec<u8>>) -> Result<Vec<String>, component::Error> {

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::component::NameRule;
 
-/// What is left to plan of one folder. Names that are the same to the destination are
-/// never in different slices.
+/// What is left to plan of one folder. Names that are the same to the destination, or may
+/// become so, are never in different slices.
 #[derive(Debug)]
 pub(super) struct Slices {
     source: vec::IntoIter<Entry>,
@@ -106,7 +106,9 @@ async fn sort_by_key(
         let names = || chunk.iter().map(|entry| entry.name.to_vec()).collect();
         let of_chunk = run
             .decide(folder, || {
-                run.decider.match_keys(names(), NameRule::IgnoreCase)
+                let clashes = run.options.clashes;
+                run.decider
+                    .match_keys(names(), NameRule::IgnoreCase, clashes)
             })
             .await?;
         if of_chunk.len() != chunk.len() {

@@ -39,7 +39,8 @@ impl Summary {
 
     /// Whether the destination was changed, or would have been.
     pub fn changed(&self) -> bool {
-        self.stats.files_sent + self.stats.folders_made + self.stats.deleted > 0
+        let stats = &self.stats;
+        stats.files_sent + stats.folders_made + stats.deleted + stats.times_set > 0
     }
 
     pub(super) fn keep(&mut self, name: &str, error: Error, stops: bool) {

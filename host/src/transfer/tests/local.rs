@@ -13,6 +13,7 @@ use std::{
 
 use super::{expected, harvest, plant, run_local, sandbox};
 use crate::{
+    component::Clashes,
     files,
     place::Place,
     transfer::{self, Error, Event, Mode, Observer, Options, Severity},
@@ -22,6 +23,7 @@ const DRY: Options = Options {
     transfers: 4,
     checkers: 8,
     dry_run: true,
+    clashes: Clashes::Fail,
     retries: 3,
     streams: 4,
 };
@@ -108,7 +110,12 @@ async fn changed_files_are_overwritten_also_when_the_size_is_the_same() {
     let (summary, log) = run_local(Mode::Copy, &source, &destination, Options::default()).await;
     assert_eq!(
         log,
-        ["Overwritten longer", "Overwritten other", "same same"]
+        [
+            "Overwritten longer",
+            "Overwritten other",
+            "same same",
+            "time same"
+        ]
     );
     assert_eq!(summary.unwrap().stats.bytes_moved, 6);
     assert_eq!(harvest(&destination), harvest(&source));
@@ -172,6 +179,7 @@ async fn dry_run_says_what_would_be_done_and_changes_nothing() {
             "would MakeFolder folder",
             "would Overwrite { bytes: 2 } changed",
             "would Remove { kind: File } old",
+            "would SetTime same",
         ]
     );
     let stats = summary.unwrap().stats;

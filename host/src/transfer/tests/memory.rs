@@ -7,6 +7,7 @@ use std::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::SystemTime,
 };
 
 use async_trait::async_trait;
@@ -58,6 +59,8 @@ struct Node {
     content: Option<Vec<u8>>,
     /// A file whose content is not there yet.
     pending: bool,
+    /// A file's own time.
+    time: Option<SystemTime>,
 }
 
 /// What goes wrong in one call.
@@ -137,6 +140,18 @@ impl Memory {
         state.faults.push((format!("{call} {path}"), fault));
     }
 
+    /// Gives a file a time of its own.
+    pub(super) fn set_own_time(&self, path: &str, time: SystemTime) {
+        let key = self.fold(path);
+        let mut state = self.state.lock().unwrap();
+        state.nodes.get_mut(&key).unwrap().time = Some(time);
+    }
+
+    /// A file's own time.
+    pub(super) fn own_time(&self, path: &str) -> Option<SystemTime> {
+        self.state.lock().unwrap().nodes[&self.fold(path)].time
+    }
+
     /// Calls that changed something or moved content, in order.
     pub(super) fn calls(&self) -> Vec<String> {
         self.state.lock().unwrap().calls.clone()
@@ -182,6 +197,7 @@ impl Memory {
             path,
             content,
             pending,
+            time: None,
         };
         state.keys.insert(node.id.clone(), key.clone());
         state.nodes.insert(key, node.clone());
@@ -298,7 +314,8 @@ impl Side for Memory {
             _ => blocks.push(Ok(Bytes::copy_from_slice(rest))),
         }
         let content = stream::iter(blocks);
-        Ok(Box::new(Hashed::new(content, known.size, known.md5)))
+        let content = Hashed::new(content, known.size, known.md5);
+        Ok(Box::new(content.of_time(known.time)))
     }
 
     async fn write(
@@ -354,7 +371,10 @@ impl Side for Memory {
         if let Some(Fault::Corrupt) = fault {
             stored.push(b'!');
         }
-        let node = self.put(&path, Some(stored), false);
+        let mut node = self.put(&path, Some(stored), false);
+        node.time = content.time();
+        let key = self.fold(&path);
+        self.state.lock().unwrap().nodes.insert(key, node.clone());
         match fault {
             Some(Fault::Stored(error)) => Err(remote(&path, error)),
             _ => {
@@ -389,6 +409,16 @@ impl Side for Memory {
                 size: entry.size,
                 md5: entry.md5,
             }))
+    }
+
+    async fn set_time(&self, file: &Spot, _: &Entry, time: SystemTime) -> Result<(), Error> {
+        let path = path_of(file);
+        self.begin("time", &path)?;
+        let key = self.fold(&path);
+        if let Some(node) = self.state.lock().unwrap().nodes.get_mut(&key) {
+            node.time = Some(time);
+        }
+        Ok(())
     }
 
     async fn make_folder(&self, folder: &Spot) -> Result<Option<String>, Error> {
@@ -433,6 +463,7 @@ fn entry(node: &Node) -> Entry {
         size: content.map(|content| content.len() as u64),
         md5: content.and_then(|it| Md5::parse(&hex::encode(md5::Md5::digest(it)))),
         id: Some(node.id.as_str().into()),
+        time: node.time,
     }
 }
 

@@ -16,10 +16,12 @@ use crate::{
 };
 
 mod bounds;
+mod clashes;
 mod faults;
 mod local;
 mod memory;
 mod plans;
+mod times;
 
 use memory::Memory;
 
@@ -40,6 +42,7 @@ impl Observer for Log {
             Event::Unchanged { name, .. } => format!("same {name}"),
             Event::Would { name, change } => format!("would {change:?} {name}"),
             Event::Finished { name, outcome, .. } => format!("{outcome:?} {name}"),
+            Event::TimeSet { name } => format!("time {name}"),
             Event::FolderMade { name } => format!("made {name}"),
             Event::Deleted { name, kind } => format!("deleted {kind:?} {name}"),
             Event::Failed { name, error, .. } => format!("{} {name}", error.code()),

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{ends_of, memory::Memory};
 use crate::{
-    component::{Action, Decision, Error, Item, NameRule, PlanOptions},
+    component::{Action, Clashes, Decision, Error, Item, NameRule, PlanOptions},
     transfer::{Mode, Options, Severity, Summary, drive, side::Decider},
 };
 
@@ -42,7 +42,12 @@ impl Decider for Stubborn {
         self.answer(self.decisions.clone())
     }
 
-    async fn match_keys(&self, names: Vec<Vec<u8>>, _: NameRule) -> Result<Vec<Vec<u8>>, Error> {
+    async fn match_keys(
+        &self,
+        names: Vec<Vec<u8>>,
+        _: NameRule,
+        _: Clashes,
+    ) -> Result<Vec<Vec<u8>>, Error> {
         Ok(names)
     }
 
@@ -69,6 +74,7 @@ fn deciding(decisions: &[(Action, Option<u32>, Option<u32>)]) -> Stubborn {
         source,
         destination,
         winner: None,
+        new_name: None,
     };
     Stubborn {
         decisions: decisions.iter().map(decision).collect(),
