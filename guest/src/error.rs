@@ -67,7 +67,7 @@ pub(crate) enum Error {
     Throttled(Detail),
     Unavailable(Detail),
     Interrupted(Detail),
-    OutcomeUnknown(Unconfirmed),
+    OutcomeUnknown(Box<Unconfirmed>),
     FileTooLarge(Detail),
     Changed(Detail),
     Protocol(Detail),

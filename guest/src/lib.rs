@@ -24,8 +24,10 @@ mod folders;
 mod listing;
 mod lookup;
 mod multipart;
+mod pacer;
 mod platform;
 mod read;
+mod retry_after;
 mod service;
 #[cfg(test)]
 mod tests;

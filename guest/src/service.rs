@@ -12,11 +12,13 @@ use lru::LruCache;
 use crate::{
     error::{Detail, Error},
     names::Encoding,
+    pacer::{Pacer, Turn, WORTH_SAYING},
     platform::{
         CredentialsError, Level, Method, Never, Payload, Platform, Request, Response,
         TransportError, TransportErrorKind,
     },
     policy::{self, Budget, Class, Outcome, Progress, State},
+    retry_after::retry_after,
     times::Owner,
     wire::{Endpoints, Page, Refusal, WireNode},
 };
@@ -26,6 +28,8 @@ pub(crate) struct Service<P> {
     pub(crate) platform: P,
     pub(crate) encoding: Encoding,
     pub(crate) budget: Budget,
+    /// What every request waits for.
+    pub(crate) pacer: Pacer,
     /// How long a write without a clear answer is looked for, for each GiB.
     pub(crate) upload_wait_per_gb: Duration,
     /// Files of so many bytes are read by a temporary link.
@@ -108,6 +112,7 @@ impl<P: Platform> Service<P> {
             platform,
             encoding: options.encoding,
             budget: options.budget,
+            pacer: Pacer::default(),
             upload_wait_per_gb: options.upload_wait_per_gb,
             templink_threshold: options.templink_threshold,
             largest_file: options.largest_file,
@@ -181,41 +186,23 @@ impl<P: Platform> Service<P> {
         }
     }
 
-    /// Makes a call, again and again while there is reason to and budget for it.
+    /// Makes a call, again and again while there is reason to and budget for it. Waiting
+    /// for a turn is no attempt, and the time before the first one is not the budget's.
     pub(crate) async fn call(
         &self,
         call: &Call<'_>,
         wanted: Wanted,
     ) -> Result<Answer<P::Body>, Error> {
-        let started = self.platform.now();
+        let mut first = None;
         let mut attempts = 0;
         let mut refreshed = false;
         loop {
+            let (turn, authorization) = self.leave(call.what, &call.url, call.authorized).await?;
+            let started = *first.get_or_insert_with(|| self.platform.now());
             attempts += 1;
-            let asked = match call.authorized {
-                true => self.platform.authorization(&call.url).await,
-                false => Ok(None),
-            };
-            let authorization = match asked {
-                Err(CredentialsError::Unavailable(why)) => {
-                    // The token's provider has its moods like the service.
-                    let random = self.platform.random();
-                    let state = State {
-                        attempts,
-                        elapsed: self.platform.now().saturating_sub(started),
-                    };
-                    match policy::next_wait(state, self.budget, None, random) {
-                        Some(wait) => {
-                            self.wait(call.what, wait, None).await;
-                            continue;
-                        }
-                        None => return Err(CredentialsError::Unavailable(why).into()),
-                    }
-                }
-                authorization => authorization?,
-            };
-            let refused = match self.attempt(call, authorization.as_deref(), wanted).await {
+            let mut refused = match self.attempt(call, authorization.as_deref(), wanted).await {
                 Ok(answer) => {
+                    self.pacer.passed(self.platform.now());
                     if *self.refused_token.borrow() != authorization {
                         self.refused_token.take();
                     }
@@ -223,6 +210,7 @@ impl<P: Platform> Service<P> {
                 }
                 Err(refused) => refused,
             };
+            self.learn(turn, &refused);
             let state = State {
                 attempts,
                 elapsed: self.platform.now().saturating_sub(started),
@@ -242,29 +230,97 @@ impl<P: Platform> Service<P> {
                     return Err(refused.error);
                 }
             };
-            let Some(wait) = policy::next_wait(state, self.budget, asked, self.platform.random())
-            else {
+            let mut budget = self.budget;
+            if let (true, Error::Throttled(detail)) = (self.metadata.is_empty(), &mut refused.error)
+            {
+                // Nothing was ever answered. What the service asks for is done once.
+                detail.message.push_str(MAY_BE_BLOCKED);
+                if attempts > 1 || asked.is_none() {
+                    budget.elapsed = budget.elapsed.min(BLOCKED_AFTER);
+                }
+            }
+            let Some(wait) = policy::next_wait(state, budget, asked, self.platform.random()) else {
                 return Err(refused.error);
             };
-            self.wait(call.what, wait, refused.status).await;
+            self.wait(call.what, wait, &refused).await;
         }
     }
 
-    /// Lets a wait pass, and says so.
-    pub(crate) async fn wait(&self, what: &str, wait: Duration, status: Option<u16>) {
-        let why = match status {
-            Some(429) => "too many requests".to_owned(),
+    /// A turn to send a request, and what it says of who asks.
+    pub(crate) async fn leave(
+        &self,
+        what: &str,
+        url: &str,
+        authorized: bool,
+    ) -> Result<(Turn, Option<String>), Error> {
+        loop {
+            let turn = self.pacer.turn(&self.platform).await;
+            let authorization = match authorized {
+                true => self.authorization(what, url).await?,
+                false => None,
+            };
+            // The service can have asked for quiet while a token was waited for.
+            if !self.pacer.holds(self.platform.now()) {
+                return Ok((turn, authorization));
+            }
+        }
+    }
+
+    /// What stands for a token, asked for as long as the budget has it: the token's
+    /// provider has its moods like the service. That a login is needed is no mood.
+    async fn authorization(&self, what: &str, url: &str) -> Result<Option<String>, Error> {
+        let started = self.platform.now();
+        let mut attempts = 0;
+        loop {
+            let why = match self.platform.authorization(url).await {
+                Err(CredentialsError::Unavailable(why)) => why,
+                outcome => return outcome.map_err(Error::from),
+            };
+            attempts += 1;
+            let state = State {
+                attempts,
+                elapsed: self.platform.now().saturating_sub(started),
+            };
+            match policy::next_wait(state, self.budget, None, self.platform.random()) {
+                Some(wait) => self.wait_for(what, wait, &why).await,
+                None => return Err(CredentialsError::Unavailable(why).into()),
+            }
+        }
+    }
+
+    /// Tells the pacer what came of a turn that was no success.
+    pub(crate) fn learn(&self, turn: Turn, refused: &Refused) {
+        if refused.is_complaint() {
+            // No longer than any request is tried for.
+            let longest = self.budget.elapsed;
+            let quiet = refused.retry_after.map(|wait| wait.min(longest));
+            self.pacer.complaint(&self.platform, turn, quiet);
+        } else if refused.status.is_some() {
+            self.pacer.passed(self.platform.now());
+        }
+    }
+
+    /// Lets a wait before the next try pass, and says so.
+    pub(crate) async fn wait(&self, what: &str, wait: Duration, refused: &Refused) {
+        if refused.is_complaint() {
+            self.pacer.tell(&self.platform, wait);
+            return self.platform.sleep(wait).await;
+        }
+        let why = match refused.status {
             Some(status) => format!("HTTP {status}"),
             None => "no reply".to_owned(),
+        };
+        self.wait_for(what, wait, &why).await;
+    }
+
+    async fn wait_for(&self, what: &str, wait: Duration, why: &str) {
+        let level = match wait >= WORTH_SAYING {
+            true => Level::Warn,
+            false => Level::Debug,
         };
         // By hand: what writes decimals takes 8 KB.
         let tenths = wait.as_secs() * 10 + u64::from((wait.subsec_millis() + 50) / 100);
         let (seconds, tenth) = (tenths / 10, tenths % 10);
-        let level = if wait >= WORTH_SAYING {
-            Level::Warn
-        } else {
-            Level::Debug
-        };
         let line = format!("waiting {seconds}.{tenth} s to {what} again: {why}");
         self.platform.log(level, &line);
         self.platform.sleep(wait).await;
@@ -323,7 +379,10 @@ impl<P: Platform> Service<P> {
     /// What a reply that is no success says.
     pub(crate) async fn refused(&self, what: &str, response: Response<P::Body>) -> Refused {
         let status = response.status;
-        let retry_after = response.header("retry-after").and_then(retry_after);
+        let date = response.header("date");
+        let retry_after = response
+            .header("retry-after")
+            .and_then(|value| retry_after(value, date));
         let request_id = response.header("x-amzn-requestid").map(str::to_owned);
         // The status says most; a body that breaks off takes nothing from it.
         let body = self
@@ -383,6 +442,15 @@ impl Refused {
         }
     }
 
+    /// Whether there were too many requests for the service.
+    fn is_complaint(&self) -> bool {
+        match self.status {
+            Some(429) => true,
+            Some(503) => self.retry_after.is_some(),
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     pub(crate) fn class(&self, idempotent: bool) -> Class {
         if self.hopeless {
@@ -396,11 +464,6 @@ impl Refused {
             idempotent,
         })
     }
-}
-
-/// Whole seconds. The other form, a date, needs this machine's clock to be right.
-fn retry_after(value: &str) -> Option<Duration> {
-    value.trim().parse().map(Duration::from_secs).ok()
 }
 
 /// A URL that can be asked for as it stands.
@@ -430,5 +493,9 @@ const PAGE_LIMIT: usize = 32 << 20;
 /// Most bytes read of a refusal.
 const REFUSAL_LIMIT: usize = 64 << 10;
 
-/// Waits from here on are told without being asked for.
-const WORTH_SAYING: Duration = Duration::from_secs(5);
+/// How long the first call of all is made again while it is refused for too many requests:
+/// users of an app that was blocked got that for ever, and nothing else (reference 19).
+const BLOCKED_AFTER: Duration = Duration::from_secs(25);
+
+/// What a user is told then.
+const MAY_BE_BLOCKED: &str = " (and nothing else from the start: the app may be blocked)";

@@ -1,6 +1,8 @@
 //! A file's content on its way up: one request, made around the caller's stream.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{cell::Cell, pin::pin, rc::Rc, time::Duration};
+
+use futures::future::{Either, select};
 
 use crate::{
     error::{Detail, Error, Unconfirmed, UnconfirmedPlace},
@@ -125,7 +127,7 @@ impl<P: Platform> Service<P> {
             Place::Overwrite { id, .. } => (Method::Put, self.content_url(id)),
         };
         let mut headers = Vec::new();
-        let authorization = self.platform.authorization(&url).await?;
+        let (turn, authorization) = self.leave(&what, &url, true).await?;
         headers.extend(authorization.clone().map(|value| ("authorization", value)));
         headers.push((
             "content-type",
@@ -135,12 +137,14 @@ impl<P: Platform> Service<P> {
         headers.extend(length.map(|length| ("content-length", length.to_string())));
         let request = Request {
             method,
-            url,
+            url: url.clone(),
             headers,
         };
-        let payload = Payload::Stream(body);
-        let mut refused = match self.platform.send(request, payload).await {
+        let failures = self.refused_uploads.get();
+        let sending = self.platform.send(request, Payload::Stream(body));
+        let mut refused = match self.with_fresh_token(&url, sending).await {
             Ok(response) if matches!(response.status, 200 | 201) => {
+                self.pacer.passed(self.platform.now());
                 match self.platform.read_to_end(response.body, REPLY_LIMIT).await {
                     Ok(body) => {
                         self.refused_token.take();
@@ -175,6 +179,7 @@ impl<P: Platform> Service<P> {
             // A reply can come, and a connection break, before all was sent.
             refused.progress = sent.get().progress();
         }
+        self.learn(turn, &refused);
         if let (Some(401), Some(authorization)) = (refused.status, &authorization) {
             self.platform.forget(authorization);
             // A token that was refused is replaced; its replacement is another matter.
@@ -183,7 +188,24 @@ impl<P: Platform> Service<P> {
                 return Err(refused.error);
             }
         }
-        self.conclude(&what, &place, sent.get(), refused).await
+        self.conclude(&what, &place, sent.get(), refused, failures)
+            .await
+    }
+
+    /// Has the token looked after while something is on its way for long: whoever keeps it
+    /// refreshes it ahead of its end, and what comes after the upload finds a good one.
+    async fn with_fresh_token<T>(&self, url: &str, sending: impl Future<Output = T>) -> T {
+        let asking = async {
+            loop {
+                self.platform.sleep(FRESH).await;
+                // Whatever is wrong with it, the next request is told.
+                let _ = self.platform.authorization(url).await;
+            }
+        };
+        match select(pin!(sending), pin!(asking)).await {
+            Either::Left((sent, _)) => sent,
+            Either::Right((never, _)) => never,
+        }
     }
 
     /// Finds out where the content goes.
@@ -227,6 +249,7 @@ impl<P: Platform> Service<P> {
         place: &Place,
         sent: Sent,
         refused: Refused,
+        failures: u32,
     ) -> Result<Node, Error> {
         if sent.too_large
             && let Some(largest) = self.largest_file
@@ -252,7 +275,7 @@ impl<P: Platform> Service<P> {
                 return Err(refused.error);
             }
             Class::LookFirst => {
-                return Err(Error::OutcomeUnknown(Unconfirmed {
+                return Err(Error::OutcomeUnknown(Box::new(Unconfirmed {
                     place: match place {
                         Place::Create { parent, name } => UnconfirmedPlace::New {
                             parent: parent.clone(),
@@ -270,30 +293,31 @@ impl<P: Platform> Service<P> {
                         | Error::InvalidArgument(detail) => detail,
                         _ => Detail::new(format!("could not {what}: no clear answer came")),
                     },
-                }));
+                })));
             }
             Class::RefreshCredentials | Class::Retry => None,
             Class::RetryAfter(wait) => Some(wait),
         };
         // Nothing is stored. The wait is served here, where the service's wish is known,
-        // and the caller sends the content again.
-        let failures = self.refused_uploads.get().saturating_add(1);
-        self.refused_uploads.set(failures);
-        let state = State {
-            // All uploads share the count, so it says how long to wait and not when to end.
-            attempts: failures.min(self.budget.attempts.saturating_sub(1)).max(1),
-            elapsed: Duration::ZERO,
-        };
-        let random = self.platform.random();
+        // and the caller, who has the content, sends it again.
         let wait = match refused.status {
             Some(401) => Some(Duration::ZERO),
-            _ => policy::next_wait(state, self.budget, asked, random),
+            _ => {
+                let state = State {
+                    // It says how long to wait and not when to end, as all uploads share it.
+                    attempts: self
+                        .count_refused(failures)
+                        .min(self.budget.attempts.saturating_sub(1))
+                        .max(1),
+                    elapsed: Duration::ZERO,
+                };
+                policy::next_wait(state, self.budget, asked, self.platform.random())
+            }
         };
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-            self.wait(what, wait, refused.status).await;
+            self.wait(what, wait, &refused).await;
         }
         match (wait, refused.error) {
-            (_, error) if refused.progress == Progress::Unsent => Err(error),
             (
                 Some(_),
                 Error::Unauthenticated(detail)
@@ -304,6 +328,17 @@ impl<P: Platform> Service<P> {
             ) => Err(Error::Interrupted(detail)),
             (_, error) => Err(error),
         }
+    }
+
+    /// Uploads refused in a row, with one more that was sent after so many. What many that
+    /// were on their way together run into is one thing, and counts once.
+    fn count_refused(&self, before: u32) -> u32 {
+        let mut count = self.refused_uploads.get();
+        if count == before {
+            count = count.saturating_add(1);
+            self.refused_uploads.set(count);
+        }
+        count
     }
 
     /// Looks for what a write without a clear answer wrote, for as long as it may take.
@@ -393,6 +428,10 @@ fn too_large(what: &str, largest: u64) -> Error {
 fn token(prefix: &str, random: [u64; 2]) -> String {
     format!("{prefix}{:016x}{:016x}", random[0], random[1])
 }
+
+/// How often the token is looked after during an upload: it is refreshed two minutes ahead
+/// of its end.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// Between the first look for a late write and the second. Each pause after is twice as
 /// long as the one before.

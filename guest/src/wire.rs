@@ -318,7 +318,7 @@ impl Instant {
 }
 
 /// Reads `2015-03-17T16:04:05.123Z`, with any number of decimals.
-fn instant(text: &str) -> Option<Instant> {
+pub(crate) fn instant(text: &str) -> Option<Instant> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let mut date = date.split('-').map(str::parse::<i64>);
     let mut part = || date.next()?.ok();

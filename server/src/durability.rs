@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, num::NonZeroU64, path::Path};
 
-use rustix::fs::{Advice, fadvise};
+use rustix::fs::{Advice, OFlags, fadvise, fcntl_getfl, fcntl_setfl};
 
 /// When an acknowledged change is on the disk: the policy, in this one place.
 ///
@@ -18,7 +18,8 @@ use rustix::fs::{Advice, fadvise};
 pub enum Durability {
     /// An answer waits until the disk says that it has the change: the content, its name,
     /// and the transaction that refers to it (SQLite's `synchronous = FULL`). Changes that
-    /// come at the same time wait together.
+    /// come at the same time wait together. Large contents are written straight to the disk,
+    /// past the system's cache, where the file system allows it.
     #[default]
     Full,
     /// An answer waits for the operating system only, which writes to the disk when it likes:
@@ -26,7 +27,8 @@ pub enum Durability {
     /// (SQLite's `synchronous = NORMAL`), but the last changes may be missing from it, and
     /// contents of the last half minute may be missing or cut short, with their nodes there:
     /// `acd serve fsck` names those. A file that was overwritten in that time may have lost
-    /// both its contents.
+    /// both its contents. Contents of any size go through the system's cache: a slow disk slows
+    /// no upload while there is memory.
     Relaxed,
 }
 
@@ -36,6 +38,8 @@ pub(crate) struct Disk {
     durability: Durability,
     /// Waits until a file's or folder's data are on the disk. Another one in tests.
     wait: fn(&File) -> io::Result<()>,
+    /// Sets a file's flags. Another one in tests.
+    set_flags: fn(&File, OFlags) -> io::Result<()>,
 }
 
 impl Disk {
@@ -43,6 +47,7 @@ impl Disk {
         Self {
             durability,
             wait: File::sync_all,
+            set_flags,
         }
     }
 
@@ -54,6 +59,23 @@ impl Disk {
             // the end takes longer.
             let _ = fadvise(file, offset, NonZeroU64::new(length), Advice::DontNeed);
         }
+    }
+
+    /// Lets writes to a file that will be waited for go straight to the disk from now on: the
+    /// copy into the system's cache takes more of the processor than anything but the checksum.
+    /// `false`: the file system cannot do that, or the file is not waited for. It may still
+    /// refuse the writes.
+    pub(crate) fn bypass_cache(self, file: &File) -> bool {
+        self.durability == Durability::Full
+            && fcntl_getfl(file)
+                .map_err(io::Error::from)
+                .and_then(|flags| (self.set_flags)(file, flags | OFlags::DIRECT))
+                .is_ok()
+    }
+
+    /// Takes that back. What is written then need not lie in whole blocks of the disk.
+    pub(crate) fn use_cache(self, file: &File) -> io::Result<()> {
+        (self.set_flags)(file, fcntl_getfl(file)? - OFlags::DIRECT)
     }
 
     /// Returns when the file is as durable as was promised.
@@ -78,6 +100,20 @@ impl Disk {
         Self {
             durability,
             wait: |_| Err(io::Error::other("the disk is gone")),
+            ..Self::new(durability)
         }
     }
+
+    /// One with a file system that has all writes go through the cache.
+    #[cfg(test)]
+    pub(crate) fn cached() -> Self {
+        Self {
+            set_flags: |_, _| Err(io::ErrorKind::InvalidInput.into()),
+            ..Self::new(Durability::Full)
+        }
+    }
+}
+
+fn set_flags(file: &File, flags: OFlags) -> io::Result<()> {
+    Ok(fcntl_setfl(file, flags)?)
 }

@@ -10,6 +10,10 @@
 //! - `rclone`: the real rclone, which knew the real service, as a client of our server
 //! - `server_kill`: a server that dies fifty times under load
 //! - `serve_data`: `acd serve backup` and `acd serve fsck`
+//! - `resilience_uploads`, `resilience_downloads` and others: what the service did wrong, one by
+//!   one (docs/resilience.md says which)
+//! - `resilience_model`: many of them at once, against a model
+//! - `documents`: what documents name exists
 //! - `component`: the component in the tree belongs to the sources, and asks for no more
 //!   than it may
 //!

@@ -3,7 +3,8 @@
 use std::{
     ffi::OsStr,
     fmt, fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
@@ -67,7 +68,15 @@ impl Acd {
 
     /// Starts `acd serve` over a data folder of this home, on a free port.
     pub fn serve(&self, data_dir: &str) -> Serve {
-        Serve::start(self, data_dir)
+        Serve::start(self, data_dir, &[])
+    }
+
+    /// The same with these fault rules, as after `--fault`. How often they applied is told
+    /// by [`Serve::hits`].
+    pub fn serve_with_faults(&self, data_dir: &str, rules: &[&str]) -> Serve {
+        let mut arguments = vec!["--fault-admin"];
+        arguments.extend(rules.iter().flat_map(|rule| ["--fault", rule]));
+        Serve::start(self, data_dir, &arguments)
     }
 }
 
@@ -137,9 +146,10 @@ pub struct Serve {
 }
 
 impl Serve {
-    fn start(acd: &Acd, data_dir: &str) -> Self {
+    fn start(acd: &Acd, data_dir: &str, more: &[&str]) -> Self {
         let mut child = acd
             .command(["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -167,6 +177,73 @@ impl Serve {
             url,
             config: acd.path(data_dir).join("client.conf"),
         }
+    }
+
+    /// The value of a metric without labels, such as `acd_http_received_bytes_total`, or the
+    /// sum over its labels.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.ask("GET", "/metrics", None, "");
+        let values = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            let (labels, value) = rest.rsplit_once(' ')?;
+            (labels.is_empty() || labels.starts_with('{')).then(|| value.parse::<f64>().ok())?
+        });
+        values.sum::<f64>() as u64
+    }
+
+    /// How often the rules of a fault applied, one after the other as they were given.
+    pub fn hits(&self, fault: &str) -> Vec<u64> {
+        let text = self.admin("GET", "");
+        let rules: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        let rules = rules["faults"].as_array().expect("it is a list");
+        let named = |rule: &&serde_json::Value| rule["name"] == fault;
+        rules
+            .iter()
+            .filter(named)
+            .filter_map(|rule| rule["hits"].as_u64())
+            .collect()
+    }
+
+    /// Adds a fault rule to a server that was started with faults, or with none of them.
+    pub fn add_fault(&self, rule: &str) {
+        let body = serde_json::json!({ "rule": rule });
+        self.admin("POST", &body.to_string());
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&self) {
+        self.admin("DELETE", "");
+    }
+
+    fn admin(&self, method: &str, body: &str) -> String {
+        let folder = self.config.parent().expect("it is in the data folder");
+        let token = fs::read_to_string(folder.join("fault-admin.token"))
+            .expect("the server was started with faults");
+        self.ask(method, "/admin/faults", Some(token.trim()), body)
+    }
+
+    fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> String {
+        let authority = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(authority).expect("the server runs");
+        let authorization = token.map_or(String::new(), |token| {
+            format!("Authorization: Bearer {token}\r\n")
+        });
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {authority}\r\n{authorization}\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream
+            .write_all(request.as_bytes())
+            .expect("the server reads");
+        let mut reply = String::new();
+        stream
+            .read_to_string(&mut reply)
+            .expect("the server answers");
+        let (head, body) = reply.split_once("\r\n\r\n").expect("it is HTTP");
+        let status = head.split(' ').nth(1).unwrap_or_default();
+        assert!(status.starts_with('2'), "{head}\n{body}");
+        body.to_owned()
     }
 
     /// The config file it wrote, with the remote `drive:`.

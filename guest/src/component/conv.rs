@@ -197,7 +197,7 @@ impl From<error::Error> for drive::Error {
             E::Throttled(detail) => Self::Throttled(detail.into()),
             E::Unavailable(detail) => Self::Unavailable(detail.into()),
             E::Interrupted(detail) => Self::Interrupted(detail.into()),
-            E::OutcomeUnknown(write) => Self::OutcomeUnknown(write.into()),
+            E::OutcomeUnknown(write) => Self::OutcomeUnknown((*write).into()),
             E::FileTooLarge(detail) => Self::FileTooLarge(detail.into()),
             E::Changed(detail) => Self::Changed(detail.into()),
             E::Protocol(detail) => Self::Protocol(detail.into()),

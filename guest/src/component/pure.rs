@@ -77,6 +77,17 @@ impl wit_policy::Guest for Component {
         let retry_after = retry_after.map(Duration::from_nanos);
         policy::next_wait(state, budget.into(), retry_after, random).map(nanos)
     }
+
+    fn upload_wait(size: u64, per_gb: u64) -> u64 {
+        nanos(policy::upload_wait(size, Duration::from_nanos(per_gb)))
+    }
+
+    fn download_route(size: u64, templink_threshold: Option<u64>) -> wit_policy::Route {
+        match policy::download_route(size, templink_threshold) {
+            policy::Route::Content => wit_policy::Route::Content,
+            policy::Route::TemporaryLink => wit_policy::Route::TemporaryLink,
+        }
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -343,14 +343,15 @@ pub(super) fn report_panics() {
 
 /// Content as the caller streams it in.
 pub(super) struct Incoming {
-    stream: StreamReader<u8>,
+    /// `None` once it has ended: to read on then is a trap.
+    stream: Option<StreamReader<u8>>,
     complete: Option<FutureReader<bool>>,
 }
 
 impl Incoming {
     pub(super) fn new(stream: StreamReader<u8>, complete: FutureReader<bool>) -> Self {
         Self {
-            stream,
+            stream: Some(stream),
             complete: Some(complete),
         }
     }
@@ -358,13 +359,17 @@ impl Incoming {
 
 impl Content for Incoming {
     async fn read(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
-        loop {
-            let (result, filled) = self.stream.read(buffer).await;
-            if !filled.is_empty() || result == StreamResult::Dropped {
+        while let Some(stream) = &mut self.stream {
+            let (result, filled) = stream.read(buffer).await;
+            if result == StreamResult::Dropped {
+                self.stream = None;
+            }
+            if !filled.is_empty() {
                 return filled;
             }
             buffer = filled;
         }
+        Vec::new()
     }
 
     async fn is_complete(&mut self) -> bool {

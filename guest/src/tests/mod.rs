@@ -4,9 +4,12 @@ mod downloads;
 mod folders;
 mod listings;
 mod lookups;
+mod pacing;
 mod retries;
 mod script;
+mod simulation;
 mod times;
+mod tokens;
 mod uploads;
 
 use std::time::Duration;
@@ -22,10 +25,15 @@ use crate::{
 
 /// A service that is open already: what it says next is the script's.
 fn service(replies: Vec<Reply>) -> Service<Script> {
+    opened(Script::new(replies))
+}
+
+fn opened<P>(platform: P) -> Service<P> {
     Service {
-        platform: Script::new(replies),
+        platform,
         encoding: Encoding::default(),
         budget: BUDGET,
+        pacer: crate::pacer::Pacer::default(),
         upload_wait_per_gb: WAIT_PER_GB,
         templink_threshold: Some(TEMPLINK_THRESHOLD),
         largest_file: Some(LARGEST_FILE),

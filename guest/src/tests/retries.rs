@@ -41,9 +41,29 @@ fn retry_after_is_waited_exactly_and_told() {
     assert!(outcome.is_ok());
     assert_eq!(service.platform.waited(), Duration::from_secs(7));
     let log = service.platform.log.borrow();
-    assert_eq!(log.len(), 1);
-    assert_eq!(log[0].0, Level::Warn);
-    assert!(log[0].1.contains("waiting 7.0 s"), "{}", log[0].1);
+    let warned: Vec<_> = log.iter().filter(|it| it.0 == Level::Warn).collect();
+    assert_eq!(warned.len(), 1, "{log:?}");
+    assert_eq!(warned[0].1, "waiting 7.0 s: rate limited");
+}
+
+#[test]
+fn retry_after_that_is_a_date_counts_from_the_date_of_the_reply() {
+    let date = |text: &str| text.to_owned();
+    let refused = |headers| Reply::Answer {
+        status: 503,
+        headers,
+        body: Vec::new(),
+    };
+    let until = ("retry-after", date("Wed, 25 Nov 2015 00:00:04 GMT"));
+    let now = ("date", date("Tue, 24 Nov 2015 23:59:57 GMT"));
+    let (outcome, service) = stat(vec![refused(vec![now, until.clone()]), found()]);
+    assert!(outcome.is_ok());
+    assert_eq!(service.platform.waited(), Duration::from_secs(7));
+
+    // Without it there is nothing that it could be counted from.
+    let (outcome, service) = stat(vec![refused(vec![until]), found()]);
+    assert!(outcome.is_ok());
+    assert_eq!(service.platform.waited(), Duration::from_secs(1));
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn unclear_ends() -> Vec<Reply> {
 
 fn unconfirmed(outcome: Result<Node, Error>) -> Unconfirmed {
     match outcome {
-        Err(Error::OutcomeUnknown(write)) => write,
+        Err(Error::OutcomeUnknown(write)) => *write,
         other => panic!("{other:?}"),
     }
 }
@@ -432,10 +432,27 @@ fn refused_upload_waits_as_asked_and_leaves_the_next_try_to_the_caller() {
 }
 
 #[test]
-fn server_that_cannot_be_reached_has_seen_nothing() {
+fn server_that_cannot_be_reached_has_seen_nothing_and_is_waited_for() {
     let (outcome, service) = write(hello(), Some(5), Existing::Absent, vec![Reply::Unreachable]);
-    assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::Interrupted(_))), "{outcome:?}");
     service.platform.assert_requests(&[CREATE]);
+    assert_eq!(service.platform.waited(), Duration::from_secs(1));
+}
+
+#[test]
+fn server_that_is_not_to_be_reached_is_not_waited_for() {
+    for (reply, is_it) in [
+        (
+            Reply::Untrusted,
+            (|it| matches!(it, Error::Unavailable(_))) as fn(&Error) -> bool,
+        ),
+        (Reply::Denied, |it| matches!(it, Error::EgressDenied(_))),
+    ] {
+        let (outcome, service) = write(hello(), Some(5), Existing::Absent, vec![reply]);
+        assert!(outcome.as_ref().is_err_and(is_it), "{outcome:?}");
+        service.platform.assert_requests(&[CREATE]);
+        assert_eq!(service.platform.waited(), Duration::ZERO);
+    }
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Tokens refreshed at an OAuth token endpoint.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
 use super::Token;
@@ -33,7 +36,12 @@ pub struct OAuthOptions {
 
 /// Hands out a token and refreshes it ahead of its expiry, or when the service refuses
 /// it. However many callers wait, there is one refresh, and all of them get its outcome.
-pub struct OAuth {
+/// A refresh goes on when those who wait for it leave: the provider would go on, too.
+///
+/// While the provider is away, a token that is still good is handed out.
+pub struct OAuth(Arc<Inner>);
+
+struct Inner {
     options: OAuthOptions,
     /// Refreshes that have failed so far.
     failures: AtomicU64,
@@ -43,27 +51,93 @@ pub struct OAuth {
 
 struct State {
     token: Token,
+    /// How long before its expiry the token is refreshed.
+    margin: Duration,
     /// The service refused the access token.
     refused: bool,
-    /// Why the last refresh failed, if it did.
-    failed: Option<TokenError>,
+    /// Why the last refresh failed, and when, if it did.
+    failed: Option<(TokenError, Instant)>,
+}
+
+impl State {
+    /// The token, if there is no need for another.
+    fn good(&self) -> Option<AccessToken> {
+        let is_good = !self.refused && self.token.is_good(SystemTime::now(), self.margin);
+        is_good.then(|| self.token.access.clone())
+    }
+
+    /// The token, if it will do where there is no other.
+    fn last(&self) -> Option<AccessToken> {
+        let will_do = !self.refused && self.token.is_good(SystemTime::now(), Duration::ZERO);
+        will_do.then(|| self.token.access.clone())
+    }
 }
 
 impl OAuth {
     /// A source that starts with `token`.
     pub fn new(token: Token, options: OAuthOptions) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             options,
             failures: AtomicU64::new(0),
             state: Mutex::new(State {
                 token,
+                margin: MARGIN,
                 refused: false,
                 failed: None,
             }),
+        }))
+    }
+}
+
+impl Inner {
+    /// A token, refreshed if there is need to; `failures` is how many refreshes had failed
+    /// when it was asked for.
+    async fn refreshed(&self, failures: u64) -> Result<AccessToken, TokenError> {
+        let mut state = self.state.lock().await;
+        if let Some(token) = state.good() {
+            return Ok(token);
+        }
+        // A refusal for good is good for all time; any other failure is good for those
+        // who were waiting for the refresh that failed. They must not each wait for one
+        // of their own.
+        let failed = match &state.failed {
+            Some((error @ TokenError::LoginNeeded(_), _)) => return Err(error.clone()),
+            Some((error, _)) if failures != self.failures.load(Ordering::Relaxed) => {
+                Some(error.clone())
+            }
+            Some((error, at)) if at.elapsed() < PAUSE && state.last().is_some() => {
+                Some(error.clone())
+            }
+            _ => None,
+        };
+        let error = match failed {
+            Some(error) => error,
+            None => match self.refresh(&state.token).await {
+                Ok((token, margin)) => {
+                    tracing::debug!("token of {:?} refreshed", self.options.remote);
+                    *state = State {
+                        token,
+                        margin,
+                        refused: false,
+                        failed: None,
+                    };
+                    return Ok(state.token.access.clone());
+                }
+                Err(error) => {
+                    self.failures.fetch_add(1, Ordering::Relaxed);
+                    state.failed = Some((error.clone(), Instant::now()));
+                    error
+                }
+            },
+        };
+        match (error, state.last()) {
+            (error @ TokenError::LoginNeeded(_), _) | (error, None) => Err(error),
+            (_, Some(token)) => Ok(token),
         }
     }
 
-    async fn refresh(&self, token: &Token) -> Result<Token, TokenError> {
+    /// The next token, and how long before its expiry it is to be refreshed.
+    async fn refresh(&self, token: &Token) -> Result<(Token, Duration), TokenError> {
         let remote = &self.options.remote;
         let Some(refresh) = &token.refresh else {
             return Err(TokenError::LoginNeeded(format!(
@@ -114,7 +188,7 @@ impl OAuth {
         Err(unreachable(format!("HTTP {}", status.as_u16())))
     }
 
-    fn accept(&self, old: &Token, body: &[u8]) -> Result<Token, TokenError> {
+    fn accept(&self, old: &Token, body: &[u8]) -> Result<(Token, Duration), TokenError> {
         let Grant {
             access_token,
             refresh_token,
@@ -125,55 +199,36 @@ impl OAuth {
                 self.options.token_url.host_str().unwrap_or_default()
             ))
         })?;
-        Ok(Token {
+        let life = expires_in.map(Duration::from_secs);
+        let token = Token {
             access: AccessToken::new(access_token),
             // A provider that does not send one means the old one to be kept.
             refresh: refresh_token
                 .filter(|it| !it.is_empty())
                 .map(Secret::new)
                 .or_else(|| old.refresh.clone()),
-            expiry: expires_in.map(|seconds| SystemTime::now() + Duration::from_secs(seconds)),
-        })
+            expiry: life.and_then(|life| SystemTime::now().checked_add(life)),
+        };
+        let margin = life.map_or(MARGIN, |life| MARGIN.min(life / SHARE));
+        Ok((token, margin))
     }
 }
 
 #[async_trait]
 impl TokenSource for OAuth {
     async fn token(&self) -> Result<AccessToken, TokenError> {
-        let failures = self.failures.load(Ordering::Relaxed);
-        let mut state = self.state.lock().await;
-        // A refusal for good is good for all time; any other failure is good for those
-        // who were waiting for the refresh that failed. They must not each wait for one
-        // of their own.
-        match &state.failed {
-            Some(error @ TokenError::LoginNeeded(_)) => return Err(error.clone()),
-            Some(error) if failures != self.failures.load(Ordering::Relaxed) => {
-                return Err(error.clone());
-            }
-            _ => {}
+        let failures = self.0.failures.load(Ordering::Relaxed);
+        if let Some(token) = self.0.state.lock().await.good() {
+            return Ok(token);
         }
-        if state.refused || !state.token.is_good(SystemTime::now(), MARGIN) {
-            match self.refresh(&state.token).await {
-                Ok(token) => {
-                    tracing::debug!("token of {:?} refreshed", self.options.remote);
-                    *state = State {
-                        token,
-                        refused: false,
-                        failed: None,
-                    };
-                }
-                Err(error) => {
-                    self.failures.fetch_add(1, Ordering::Relaxed);
-                    state.failed = Some(error.clone());
-                    return Err(error);
-                }
-            }
-        }
-        Ok(state.token.access.clone())
+        let inner = Arc::clone(&self.0);
+        let refreshed = tokio::spawn(async move { inner.refreshed(failures).await });
+        let ended = |_| TokenError::Other("the refresh of a token was broken off".to_owned());
+        refreshed.await.map_err(ended)?
     }
 
     async fn refused(&self, token: &AccessToken) {
-        let mut state = self.state.lock().await;
+        let mut state = self.0.state.lock().await;
         state.refused |= state.token.access == *token;
     }
 }
@@ -213,6 +268,13 @@ const FINAL: [&str; 5] = [
 /// How long before its expiry a token is refreshed: the service checks it when a request
 /// ends, too. acd_cli's figure.
 const MARGIN: Duration = Duration::from_secs(120);
+
+/// The share of a token's life that the margin is at most: one that lives for less than
+/// twenty minutes would be refreshed again and again.
+const SHARE: u32 = 10;
+
+/// Between two tries to refresh a token that is still good.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// Longest time for a refresh: a small request, with callers waiting.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -357,12 +419,83 @@ mod tests {
         assert_eq!(source.token().await.unwrap().expose(), "new");
     }
 
-    #[tokio::test]
-    async fn token_that_cannot_be_refreshed_is_used_to_its_end() {
+    /// A token that ends within the margin.
+    fn ending(refresh: &str) -> String {
         let soon = time::OffsetDateTime::from(SystemTime::now() + MARGIN / 2);
         let soon = soon.format(&time::format_description::well_known::Rfc3339);
-        let blob = format!(r#"{{"access_token":"a","expiry":"{}"}}"#, soon.unwrap());
-        let source = source("http://127.0.0.1:9/".parse().unwrap(), &blob);
+        let expiry = soon.unwrap();
+        format!(r#"{{"access_token":"a","refresh_token":"{refresh}","expiry":"{expiry}"}}"#)
+    }
+
+    #[tokio::test]
+    async fn token_is_refreshed_ahead_of_its_end() {
+        let (url, seen) = provider(vec![(200, NEW)]);
+        let source = source(url, &ending("canary-r1"));
+        for _ in 0..3 {
+            assert_eq!(source.token().await.unwrap().expose(), "new");
+        }
+        assert_eq!(seen.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn token_of_a_short_life_is_refreshed_once_and_not_each_time() {
+        let short = r#"{"access_token":"short","expires_in":100}"#;
+        let (url, seen) = provider(vec![(200, short), (200, short)]);
+        let source = source(url, EXPIRED);
+        for _ in 0..3 {
+            assert_eq!(source.token().await.unwrap().expose(), "short");
+        }
+        assert_eq!(seen.lock().unwrap().len(), 1);
+        // A tenth of its life before its end it is.
+        source.0.state.lock().await.token.expiry = Some(SystemTime::now() + Duration::from_secs(9));
+        source.token().await.unwrap();
+        assert_eq!(seen.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn good_token_is_handed_out_while_the_provider_is_away_and_a_bad_one_is_not() {
+        let (url, seen) = provider(vec![(503, ""), (503, ""), (200, NEW)]);
+        let source = source(url, &ending("canary-r1"));
+        for _ in 0..3 {
+            assert_eq!(source.token().await.unwrap().expose(), "a");
+        }
+        assert_eq!(
+            seen.lock().unwrap().len(),
+            1,
+            "it is left alone for a while"
+        );
+        source.refused(&AccessToken::new("a")).await;
+        let error = source.token().await.unwrap_err();
+        assert!(matches!(error, TokenError::Unavailable(_)), "{error:?}");
+        assert_eq!(source.token().await.unwrap().expose(), "new");
+        assert_eq!(seen.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn refused_grant_is_told_even_if_the_token_is_still_good() {
+        let (url, seen) = provider(vec![(400, r#"{"error":"invalid_grant"}"#)]);
+        let source = source(url, &ending("canary-r1"));
+        for _ in 0..3 {
+            let error = source.token().await.unwrap_err();
+            assert!(matches!(error, TokenError::LoginNeeded(_)), "{error:?}");
+        }
+        assert_eq!(seen.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn refresh_goes_on_when_who_waits_for_it_leaves() {
+        let (url, seen) = provider(vec![(200, NEW)]);
+        let source = source(url, EXPIRED);
+        let waiting = source.token();
+        // Polled once: it is under way, and then nobody waits for it.
+        assert!(futures::poll!(waiting).is_pending());
+        assert_eq!(source.token().await.unwrap().expose(), "new");
+        assert_eq!(seen.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn token_that_cannot_be_refreshed_is_used_to_its_end() {
+        let source = source("http://127.0.0.1:9/".parse().unwrap(), &ending(""));
         let token = source.token().await.unwrap();
         source.refused(&token).await;
         let error = source.token().await.unwrap_err();

@@ -6,6 +6,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{env, requests::Format};
+use crate::config::value;
 
 /// Amazon Drive, and everything that still speaks its API.
 ///
@@ -41,6 +42,15 @@ pub(super) struct Global {
     /// Folders listed and files compared at once
     #[arg(long, global = true, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
     pub(super) checkers: usize,
+    /// Connections for one large file that is read and comes slowly
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value_t = 4,
+        hide_short_help = true
+    )]
+    pub(super) multi_thread_streams: usize,
     /// Times a file is sent again after a broken connection
     #[arg(long, global = true, value_name = "N", default_value_t = 3)]
     pub(super) retries: u32,
@@ -53,6 +63,16 @@ pub(super) struct Global {
     /// Longest time for a connection to come about
     #[arg(long, global = true, value_name = "TIME", default_value = "1m", value_parser = duration)]
     pub(super) contimeout: Duration,
+    /// How long an upload without a clear answer is looked for, for each GiB of it; 0 looks
+    /// once
+    #[arg(long, global = true, value_name = "TIME", value_parser = value::duration, hide_short_help = true)]
+    pub(super) acd_upload_wait_per_gb: Option<Duration>,
+    /// Read files of at least this size by a temporary link
+    #[arg(long, global = true, value_name = "SIZE", value_parser = size, hide_short_help = true)]
+    pub(super) acd_templink_threshold: Option<MaybeSize>,
+    /// Refuse to send larger files: the service takes none
+    #[arg(long, global = true, value_name = "SIZE", value_parser = size, hide_short_help = true)]
+    pub(super) acd_max_file_size: Option<MaybeSize>,
     /// How names are written on remotes, in rclone's words such as Slash,InvalidUtf8,Dot, or
     /// None; goes before `encoding` in the config file
     #[arg(long, global = true, value_name = "WORDS")]
@@ -91,6 +111,14 @@ pub(super) enum Command {
     },
     /// Write files to standard output, one after another
     Cat(Cat),
+    /// Write standard input to a file, as it comes
+    ///
+    /// However long it is, nothing of it is kept on the way: it goes in one piece or not at
+    /// all. Folders that are missing are made.
+    Rcat {
+        /// The file
+        place: OsString,
+    },
     /// Copy what differs from one folder into another; removes nothing
     ///
     /// The contents of a folder go into the destination folder; a single file goes into it
@@ -360,41 +388,20 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Go's form of a duration, as rclone takes it: numbers with units, or bare seconds.
+/// A time that passes.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a time such as 30s, 5m or 1h30m");
-    let bare;
-    let mut rest = text;
-    if text.parse::<f64>().is_ok() {
-        bare = format!("{text}s");
-        rest = &bare;
+    match value::duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        time => Ok(time),
     }
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .ok_or_else(wrong)?;
-        let (number, unit) = rest.split_at(digits);
-        let end = unit
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(unit.len());
-        let seconds = match &unit[..end] {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            "d" => 86400.0,
-            _ => return Err(wrong()),
-        };
-        let number: f64 = number.parse().map_err(|_| wrong())?;
-        let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
-        total = total.checked_add(part).ok_or_else(wrong)?;
-        rest = &unit[end..];
-    }
-    if total.is_zero() {
-        return Err(wrong());
-    }
-    Ok(total)
+}
+
+/// A size, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MaybeSize(pub(super) Option<u64>);
+
+fn size(text: &str) -> Result<MaybeSize, String> {
+    value::size(text).map(MaybeSize)
 }
 
 #[cfg(test)]
@@ -409,26 +416,8 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_go_writes_them() {
-        for (text, seconds) in [
-            ("30s", 30.0),
-            ("5m", 300.0),
-            ("3m0s", 180.0),
-            ("1h30m", 5400.0),
-            ("1.5h", 5400.0),
-            ("250ms", 0.25),
-            ("2d", 172_800.0),
-            ("90", 90.0),
-            ("0.5", 0.5),
-        ] {
-            assert_eq!(
-                duration(text),
-                Ok(Duration::from_secs_f64(seconds)),
-                "{text}"
-            );
-        }
-        for text in ["", "x", "5x", "m", "-5", "-5m", "5m-", "1e400s", "0s", "0"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
+    fn times_that_must_pass_are_no_nothing() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(duration("0").is_err() && duration("x").is_err());
     }
 }

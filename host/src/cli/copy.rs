@@ -37,6 +37,7 @@ pub(super) async fn run(app: &App, mode: Mode, ends: &args::Ends) -> Result<Exit
             args::NameClash::Rename => Clashes::Rename,
         },
         retries: app.options.retries,
+        streams: app.options.multi_thread_streams,
     };
     let console = app.console.clone();
     let reporter: Arc<dyn Observer> = if console.is_json() {
@@ -69,10 +70,16 @@ fn conclude(app: &App, summary: &Summary) -> Result<Exit, Stop> {
     if app.console.is_json() {
         app.console.write_json(&summary_json(stats));
     } else {
-        let line = format!(
+        let mut line = format!(
             "{} files transferred, {} the same, {} removed, {} errors",
             stats.files_sent, stats.unchanged, stats.deleted, stats.errors
         );
+        if stats.files_confirmed > 0 {
+            line.push_str(&format!("; {} confirmed late", stats.files_confirmed));
+        }
+        if stats.bytes_discarded > 0 {
+            line.push_str(&format!("; {} bytes sent in vain", stats.bytes_discarded));
+        }
         app.console_line(Level::INFO, &line);
     }
     // The gravest error is what has to be dealt with; each was told when it came.
@@ -99,7 +106,9 @@ fn summary_json(stats: &Stats) -> serde_json::Value {
     serde_json::json!({
         "event": "summary",
         "transferred": stats.files_sent,
+        "confirmed": stats.files_confirmed,
         "bytes": stats.bytes_moved,
+        "bytes_in_vain": stats.bytes_discarded,
         "same": stats.unchanged,
         "times_set": stats.times_set,
         "removed": stats.deleted,
@@ -138,6 +147,13 @@ impl Observer for Lines {
             }
             Event::Notice { name, notice: what } => {
                 notice(format!("{}: {what}", shown(name)));
+            }
+            Event::Unconfirmed { name, error, .. } => {
+                let why = Failure::from(error).line();
+                notice(format!(
+                    "{}: all sent, without a clear answer ({why}): looking whether it is there",
+                    shown(name)
+                ));
             }
             Event::Restarted { name, error, .. } => {
                 let why = Failure::from(error).line();
@@ -199,6 +215,7 @@ fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Created => "copied (new)",
         Outcome::Overwritten => "copied (replaced existing)",
         Outcome::Confirmed => "copied (found there, and confirmed)",
+        Outcome::ConfirmedLate => "copied (confirmed late)",
     }
 }
 

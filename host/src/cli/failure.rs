@@ -355,7 +355,8 @@ fn hint(code: &str) -> Option<&'static str> {
         "unauthenticated" => "log in again, and put the new token into the config file",
         "unavailable" => "check that the server runs and can be reached, then try again",
         "throttled" => {
-            "the service asks for fewer requests: lower --transfers and --checkers, or wait"
+            "wait and try again; if it stays so, the service has blocked the app: use another \
+             client_id"
         }
         "egress-denied" => {
             "the remote's service names a server it is not bound to; if that is right, list it \

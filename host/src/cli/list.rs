@@ -18,6 +18,7 @@ use crate::{
     component::{ByteRange, ReadOptions, Target},
     files::{self, Kind},
     place::Place,
+    transfer::resume::{self, Whole},
 };
 
 /// `ls`: all files below.
@@ -130,7 +131,7 @@ pub(super) async fn cat(app: &App, cat: &args::Cat) -> Result<Exit, Stop> {
     let mut exit = Exit::Done;
     for text in &cat.places {
         let place = app.open(text).await?;
-        match cat_one(&place, range, &mut output).await {
+        match cat_one(app, &place, range, &mut output).await {
             Ok(()) => {}
             Err(Stop::Failed(failure)) if cat.places.len() > 1 => {
                 exit = exit.max(app.item_failed(&place.shown(), &failure));
@@ -145,7 +146,12 @@ pub(super) async fn cat(app: &App, cat: &args::Cat) -> Result<Exit, Stop> {
     Ok(exit)
 }
 
-async fn cat_one(place: &Place, range: Option<ByteRange>, output: &mut Output) -> Result<(), Stop> {
+async fn cat_one(
+    app: &App,
+    place: &Place,
+    range: Option<ByteRange>,
+    output: &mut Output,
+) -> Result<(), Stop> {
     let Some(entry) = walk::look(place).await? else {
         return Err(Failure::not_found(&place.shown(), Exit::FileNotFound).into());
     };
@@ -182,12 +188,26 @@ async fn cat_one(place: &Place, range: Option<ByteRange>, output: &mut Output) -
             let target = entry
                 .id
                 .map_or_else(|| Target::Path(path.clone()), Target::Id);
-            let options = ReadOptions {
-                range,
-                size: Some(entry.size),
-                md5: None,
+            let mut content: Whole = match range {
+                None => {
+                    resume::read(resume::Source {
+                        remote: remote.clone(),
+                        target,
+                        size: Some(entry.size),
+                        md5: entry.md5.clone(),
+                        streams: app.options.multi_thread_streams,
+                    })
+                    .await?
+                }
+                Some(_) => {
+                    let options = ReadOptions {
+                        range,
+                        size: Some(entry.size),
+                        md5: None,
+                    };
+                    Box::pin(remote.read(target, options).await?)
+                }
             };
-            let mut content = remote.read(target, options).await?;
             let mut hash = Md5::new();
             while let Some(block) = content.next().await {
                 let block = block?;

@@ -22,6 +22,7 @@ mod list;
 mod log;
 mod output;
 mod progress;
+mod rcat;
 mod requests;
 mod serve;
 mod store;
@@ -36,6 +37,7 @@ use requests::{Format, Requests};
 
 use crate::{
     component::{BUILT_IN_SHA256, Budget, HttpOptions},
+    config::ServiceOptions,
     place::{self, Context, Place},
     transfer::Mode,
 };
@@ -170,6 +172,11 @@ impl App {
                 attempts: options.low_level_retries,
                 ..Budget::default()
             },
+            service: ServiceOptions {
+                upload_wait_per_gb: options.acd_upload_wait_per_gb,
+                templink_threshold: options.acd_templink_threshold.map(|size| size.0),
+                max_file_size: options.acd_max_file_size.map(|size| size.0),
+            },
         });
         Ok(Self {
             console,
@@ -183,6 +190,7 @@ impl App {
             Command::Ls { place } => list::ls(self, place).await,
             Command::Lsd { place } => list::lsd(self, place).await,
             Command::Cat(cat) => list::cat(self, cat).await,
+            Command::Rcat { place } => rcat::rcat(self, place).await,
             Command::Copy(ends) => copy::run(self, Mode::Copy, ends).await,
             Command::Sync(ends) => copy::run(self, Mode::Sync, ends).await,
             Command::Mkdir { place } => change::mkdir(self, place).await,

@@ -7,8 +7,9 @@ use std::{
 
 mod ini;
 mod section;
+pub mod value;
 
-pub use section::{RemoteConfig, Secret};
+pub use section::{RemoteConfig, Secret, ServiceOptions};
 
 use crate::files::shown;
 

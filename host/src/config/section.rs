@@ -3,6 +3,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use url::Url;
@@ -10,7 +11,7 @@ use url::Url;
 use super::{Error, ini::Section};
 use crate::{
     auth::Token,
-    component::{Access, Origin},
+    component::{Access, Origin, RemoteOptions},
 };
 
 /// A remote of type `amazon cloud drive`.
@@ -40,6 +41,45 @@ pub struct RemoteConfig {
     pub ca_cert: Option<PathBuf>,
     /// The encoding's words, or `None` for the default.
     pub encoding: Option<String>,
+    /// What differs from the defaults.
+    pub service: ServiceOptions,
+}
+
+/// How the service is dealt with; what is `None` is as by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServiceOptions {
+    /// How long an upload without a clear answer is looked for, for each GiB.
+    pub upload_wait_per_gb: Option<Duration>,
+    /// Files of at least so many bytes are read by a temporary link; the inner `None` is
+    /// never.
+    pub templink_threshold: Option<Option<u64>>,
+    /// The most bytes of one file; the inner `None` is no limit.
+    pub max_file_size: Option<Option<u64>>,
+}
+
+impl ServiceOptions {
+    /// These, and for what they leave open those.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            upload_wait_per_gb: self.upload_wait_per_gb.or(other.upload_wait_per_gb),
+            templink_threshold: self.templink_threshold.or(other.templink_threshold),
+            max_file_size: self.max_file_size.or(other.max_file_size),
+        }
+    }
+
+    /// Puts them into a remote's options.
+    pub fn apply(self, options: &mut RemoteOptions) {
+        if let Some(wait) = self.upload_wait_per_gb {
+            options.upload_wait_per_gb = wait;
+        }
+        if let Some(threshold) = self.templink_threshold {
+            options.templink_threshold = threshold;
+        }
+        if let Some(most) = self.max_file_size {
+            options.largest_file = most;
+        }
+    }
 }
 
 /// Text that shows itself nowhere.
@@ -100,6 +140,14 @@ impl RemoteConfig {
         if !endpoint.path().ends_with('/') {
             endpoint.set_path(&format!("{}/", endpoint.path()));
         }
+        let size = |key| {
+            let size = value(key).map(super::value::size).transpose();
+            size.map_err(|what| bad(key, what))
+        };
+        let wait = value("upload_wait_per_gb")
+            .map(super::value::duration)
+            .transpose()
+            .map_err(|what| bad("upload_wait_per_gb", what))?;
         let token = value("token").map(Token::parse).transpose();
         let origins = value("origins").unwrap_or_default().split(',');
         let origins = origins
@@ -120,6 +168,11 @@ impl RemoteConfig {
                 .map_err(|error| bad("origins", error.to_string()))?,
             ca_cert: value("ca_cert").map(PathBuf::from),
             encoding: value("encoding").map(str::to_owned),
+            service: ServiceOptions {
+                upload_wait_per_gb: wait,
+                templink_threshold: size("templink_threshold")?,
+                max_file_size: size("max_file_size")?,
+            },
         })
     }
 }
@@ -162,6 +215,28 @@ mod tests {
     }
 
     #[test]
+    fn service_options_are_those_given_first() {
+        let remote = parse(&[
+            ("upload_wait_per_gb", "3m0s"),
+            ("templink_threshold", "off"),
+            ("max_file_size", ""),
+        ]);
+        let ours = remote.unwrap().service;
+        let given = ServiceOptions {
+            templink_threshold: Some(Some(1)),
+            ..ServiceOptions::default()
+        };
+        let mut options = RemoteOptions::new("http://drive.example/");
+        let most = options.largest_file;
+        given.or(ours).apply(&mut options);
+        assert_eq!(options.upload_wait_per_gb, Duration::from_secs(180));
+        assert_eq!(options.templink_threshold, Some(1));
+        assert_eq!(options.largest_file, most);
+        ours.apply(&mut options);
+        assert_eq!(options.templink_threshold, None);
+    }
+
+    #[test]
     fn endpoint_gets_its_trailing_slash() {
         for text in [
             "http://127.0.0.1:1/drive/v1",
@@ -182,6 +257,9 @@ mod tests {
             ("token_url", "not a url"),
             ("token", "{\"access_token\":\"canary"),
             ("origins", "https://a.example, nonsense"),
+            ("upload_wait_per_gb", "3 minutes"),
+            ("templink_threshold", "large"),
+            ("max_file_size", "-1"),
         ] {
             let error = parse(&[(key, value)]).unwrap_err();
             let text = format!("{error} {error:?}");

@@ -21,7 +21,7 @@ use crate::{
         self, Access, Budget, Component, Encoding, HttpOptions, Origin, Proxy, Remote,
         RemoteOptions, Sandbox, Settings,
     },
-    config::{self, Config, RemoteConfig},
+    config::{self, Config, RemoteConfig, ServiceOptions},
 };
 
 /// What opening places takes.
@@ -39,6 +39,8 @@ pub struct Options {
     pub http: HttpOptions,
     /// How long each request is retried.
     pub retry: Budget,
+    /// What goes before the config file's options.
+    pub service: ServiceOptions,
 }
 
 /// Opens places, each remote once.
@@ -188,9 +190,11 @@ impl Context {
         };
         let own = (embedded.endpoint.as_str(), Access::Credentials);
         let sandbox = self.start(EMBEDDED, settings, &[own]).await?;
-        let encoding = self.encoding().await?.unwrap_or_default();
-        self.connect(EMBEDDED, &sandbox, &embedded.endpoint, encoding)
-            .await
+        let options = RemoteOptions {
+            encoding: self.encoding().await?.unwrap_or_default(),
+            ..RemoteOptions::new(&embedded.endpoint)
+        };
+        self.connect(EMBEDDED, &sandbox, options).await
     }
 
     /// The one for all remotes.
@@ -253,8 +257,12 @@ impl Context {
             ..Settings::default()
         };
         let sandbox = self.start(name, settings, &origins(&remote)).await?;
-        self.connect(name, &sandbox, remote.endpoint.as_str(), encoding)
-            .await
+        let mut options = RemoteOptions {
+            encoding,
+            ..RemoteOptions::new(remote.endpoint.as_str())
+        };
+        remote.service.apply(&mut options);
+        self.connect(name, &sandbox, options).await
     }
 
     /// Starts an instance for one remote, which may reach these servers.
@@ -280,14 +288,10 @@ impl Context {
         &self,
         name: &str,
         sandbox: &Sandbox,
-        endpoint: &str,
-        encoding: Encoding,
+        mut options: RemoteOptions,
     ) -> Result<Remote, Error> {
-        let options = RemoteOptions {
-            encoding,
-            retry: self.options.retry,
-            ..RemoteOptions::new(endpoint)
-        };
+        options.retry = self.options.retry;
+        self.options.service.apply(&mut options);
         sandbox
             .connect(options)
             .await

@@ -6,6 +6,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Error, Event, Mode, Notice, Observer, Options, Run, Severity, Summary,
@@ -45,6 +46,7 @@ pub(super) async fn drive(
             options,
             removes_extra: mode == Mode::Sync,
             transfers: Default::default(),
+            slots: Arc::new(Semaphore::new(options.transfers.max(1))),
             times: Default::default(),
         }),
         folders: Folders::default(),
@@ -79,7 +81,7 @@ struct Drive {
     checks: FuturesUnordered<BoxFuture<'static, Checked>>,
     /// How many of the checks are visits.
     visiting: usize,
-    /// At most `transfers`.
+    /// At most `transfers` have a slot; the others look for what they sent.
     moves: FuturesUnordered<BoxFuture<'static, Moved>>,
     /// Items in a row that failed because the service did not answer.
     unavailable: u32,
@@ -134,9 +136,12 @@ struct Moved {
 impl Drive {
     async fn run(&mut self) {
         loop {
-            while self.start_move() {}
             while self.start_check() {}
+            let slots = Arc::clone(&self.run.slots);
+            let may_send = !self.sends.is_empty() && self.moves.len() < MOVES_MOST;
             tokio::select! {
+                biased;
+                Ok(slot) = slots.acquire_owned(), if may_send => self.start_move(slot),
                 Some(moved) = self.moves.next() => self.moved(moved),
                 Some(checked) = self.checks.next() => self.checked(checked),
                 else => return,
@@ -144,15 +149,12 @@ impl Drive {
         }
     }
 
-    fn start_move(&mut self) -> bool {
-        if self.moves.len() >= self.run.options.transfers.max(1) {
-            return false;
-        }
+    fn start_move(&mut self, slot: OwnedSemaphorePermit) {
         let Some(job) = self.sends.pop_front() else {
-            return false;
+            return;
         };
         let Some((source, destination)) = self.folders.spots(job.folder) else {
-            return true;
+            return;
         };
         let run = Arc::clone(&self.run);
         let source_id = job.source.id.clone().map(String::from);
@@ -182,13 +184,12 @@ impl Drive {
                 exists: job.existing.is_some(),
             };
             Moved {
-                outcome: send(&run, file, &meter).await,
+                outcome: send(&run, file, &meter, slot).await,
                 folder: job.folder,
                 label: job.label,
                 meter,
             }
         }));
-        true
     }
 
     fn start_check(&mut self) -> bool {
@@ -542,6 +543,10 @@ fn is_unavailable(error: &Error) -> bool {
 /// gone. One can be a file the service cannot stand; and each has waited as long as its
 /// requests may, with all retries.
 const UNAVAILABLE_MOST: u32 = 3;
+
+/// Files that may have been sent and not be found yet before no more are sent. Some hundred
+/// bytes each, and a request every few seconds.
+const MOVES_MOST: usize = 1000;
 
 /// Files that may wait for a transfer or a comparison before listing waits for them.
 /// Some 300 bytes each; and enough that transfers do not run dry while a slow listing

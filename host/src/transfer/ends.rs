@@ -39,6 +39,7 @@ pub(super) enum Root {
 pub(super) async fn open(
     source: Place,
     destination: Place,
+    streams: usize,
     decider: &dyn Decider,
 ) -> Result<Ends, Error> {
     let found = look_at(&source).await?.ok_or_else(|| Error::NotFound {
@@ -77,29 +78,29 @@ pub(super) async fn open(
         }
     };
     Ok(Ends {
-        source: side(place),
+        source: side(place, streams),
         source_spot,
         root,
-        destination: side(destination),
+        destination: side(destination, streams),
         destination_spot,
         destination_exists: target.is_some(),
     })
 }
 
-fn side(place: Place) -> Arc<dyn Side> {
+fn side(place: Place, streams: usize) -> Arc<dyn Side> {
     match place {
         Place::Local(base) => Arc::new(Local::new(base)),
         Place::Remote {
             remote,
             path,
             shown,
-        } => Arc::new(Drive::new(remote, path, shown)),
+        } => Arc::new(Drive::new(remote, path, shown, streams)),
     }
 }
 
 /// What a place is, following links; `None` where nothing is.
 async fn look_at(place: &Place) -> Result<Option<Entry>, Error> {
-    match side(place.clone()).stat(&Spot::base(None)).await {
+    match side(place.clone(), 1).stat(&Spot::base(None)).await {
         Err(error) if error.is_not_a_folder() => Err(Error::NotAFolder {
             path: place.shown(),
         }),

@@ -74,6 +74,20 @@ pub enum Error {
         /// What the destination says it has.
         found: String,
     },
+    /// All of it was sent, no clear answer came, and it did not appear at the destination
+    /// for as long as it may take.
+    #[error(
+        "{path} was sent {} and did not appear",
+        if *.tries == 1 { "once".to_owned() } else { format!("{tries} times") }
+    )]
+    NeverAppeared {
+        /// The file.
+        path: String,
+        /// How often all of it was sent.
+        tries: u32,
+        /// What came instead of an answer.
+        source: Box<Self>,
+    },
     /// A local operation failed.
     #[error(transparent)]
     Local(#[from] files::Error),
@@ -121,6 +135,7 @@ impl Error {
         match self {
             Self::NotReady { .. }
             | Self::ContentMismatch { .. }
+            | Self::NeverAppeared { .. }
             | Self::Local(
                 files::Error::ChangedWhileReading { .. } | files::Error::Mismatch { .. },
             ) => Severity::Temporary,
@@ -154,6 +169,7 @@ impl Error {
             Self::NameClash { .. } => "name-clash",
             Self::NotReady { .. } => "not-ready",
             Self::ContentMismatch { .. } => "content-mismatch",
+            Self::NeverAppeared { .. } => "never-appeared",
             Self::BadPlan { .. } => "bad-plan",
             Self::Local(error) => error.code(),
             Self::Remote { source, .. } | Self::Undecided { source, .. } => source.code(),
@@ -180,17 +196,17 @@ impl Error {
             || matches!(self.of_remote(), Some(component::Error::NotAFolder(_)))
     }
 
-    /// Whether the same call, made again, may end otherwise.
+    /// Whether the same call, made again, may end otherwise: the component died in it, or
+    /// content broke off, which only this side has. What the component has given up, after
+    /// all of its own tries, is not tried again. An upload without a clear answer has its
+    /// own way.
     pub(super) fn may_pass(&self) -> bool {
         matches!(
             self,
             Self::Remote { source, .. } | Self::Undecided { source, .. }
                 if matches!(
                     **source,
-                    component::Error::Unavailable(_)
-                        | component::Error::Interrupted(_)
-                        | component::Error::OutcomeUnknown(_)
-                        | component::Error::Lost(_)
+                    component::Error::Interrupted(_) | component::Error::Lost(_)
                 )
         )
     }

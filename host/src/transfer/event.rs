@@ -79,6 +79,16 @@ pub enum Event<'a> {
         /// How many more.
         bytes: u64,
     },
+    /// All of a started file was sent, and no clear answer came: it is looked for, and
+    /// meanwhile another one may be sent.
+    Unconfirmed {
+        /// The transfer.
+        transfer: u64,
+        /// The file.
+        name: &'a str,
+        /// What came instead of an answer.
+        error: &'a Error,
+    },
     /// A started file failed and is sent again from its start.
     Restarted {
         /// The transfer.
@@ -148,6 +158,9 @@ pub enum Outcome {
     Overwritten,
     /// Sent without a clear answer, and a look at the destination found it whole.
     Confirmed,
+    /// As `Confirmed`, by the service that had said it failed, or nothing: it may have been
+    /// waited for.
+    ConfirmedLate,
 }
 
 /// What a dry run would do.
@@ -236,6 +249,8 @@ pub struct Stats {
     pub bytes_planned: u64,
     /// Files at their destination, proven.
     pub files_sent: u64,
+    /// Those of them that were found there after an upload without a clear answer.
+    pub files_confirmed: u64,
     /// Bytes moved, without those in vain.
     pub bytes_moved: u64,
     /// Bytes moved in vain: of files that had to be sent again, or failed.
@@ -274,7 +289,11 @@ impl Stats {
             }
             Event::Advanced { bytes, .. } => self.bytes_moved += bytes,
             Event::Restarted { discarded, .. } => self.discard(*discarded),
-            Event::Finished { .. } => self.files_sent += 1,
+            Event::Finished { outcome, .. } => {
+                self.files_sent += 1;
+                let found = matches!(outcome, Outcome::Confirmed | Outcome::ConfirmedLate);
+                self.files_confirmed += u64::from(found);
+            }
             Event::TimeSet { .. } => self.times_set += 1,
             Event::FolderMade { .. } => self.folders_made += 1,
             Event::Deleted { .. } => self.deleted += 1,
@@ -282,7 +301,10 @@ impl Stats {
                 self.errors += 1;
                 self.discard(*discarded);
             }
-            Event::Started { .. } | Event::Notice { .. } | Event::Stopped { .. } => {}
+            Event::Started { .. }
+            | Event::Unconfirmed { .. }
+            | Event::Notice { .. }
+            | Event::Stopped { .. } => {}
         }
     }
 

@@ -107,7 +107,13 @@ impl Side for Local {
         Ok(Box::new(FileContent(source)))
     }
 
-    async fn write(&self, to: &Spot, mut content: Passing, _: bool) -> Result<Landed, Error> {
+    async fn write(
+        &self,
+        to: &Spot,
+        mut content: Passing,
+        _: bool,
+        _: &str,
+    ) -> Result<Landed, Error> {
         let path = self.path(to);
         let expected = Expected {
             md5: content.expected().map(|md5| md5.text()),

@@ -20,6 +20,7 @@ use std::sync::{
 };
 
 use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
 
 use crate::{
     component::{self, Clashes, PlanOptions, Sandbox},
@@ -34,7 +35,9 @@ mod event;
 mod folders;
 mod local;
 mod plan;
+mod ranges;
 mod remote;
+pub(crate) mod resume;
 mod send;
 mod side;
 mod slices;
@@ -75,6 +78,8 @@ pub struct Options {
     /// How often a file is sent again, or a folder listed again, after a broken
     /// connection or a lost answer. Each request has its own retries below that.
     pub retries: u32,
+    /// Most connections for one large file of a remote that comes slowly; 0 counts as 1.
+    pub streams: usize,
 }
 
 impl Default for Options {
@@ -86,6 +91,7 @@ impl Default for Options {
             dry_run: false,
             clashes: Clashes::Fail,
             retries: 3,
+            streams: 4,
         }
     }
 }
@@ -109,7 +115,7 @@ pub async fn run(
     observer: Arc<dyn Observer>,
 ) -> Result<Summary, Error> {
     let decider = Arc::new(sandbox.clone());
-    let ends = ends::open(source, destination, &*decider).await?;
+    let ends = ends::open(source, destination, options.streams, &*decider).await?;
     Ok(drive::drive(ends, mode, options, decider, observer).await)
 }
 
@@ -122,6 +128,8 @@ struct Run {
     options: Options,
     removes_extra: bool,
     transfers: AtomicU64,
+    /// As many permits as files may be on their way.
+    slots: Arc<Semaphore>,
     times: times::Times,
 }
 

@@ -8,11 +8,12 @@ use futures::StreamExt;
 use super::{
     Error,
     content::{Hashed, Passing, Readable},
+    resume,
     side::{Entry, Landed, Listed, Md5, Side, Spot},
 };
 use crate::{
     component::{
-        self, Existing, NameRule, Node, NodePath, ReadOptions, Remote, Target, WriteOptions,
+        self, Existing, NameRule, Node, NodePath, Remote, Target, Unconfirmed, WriteOptions,
     },
     files::{self, Digest, Kind},
 };
@@ -23,14 +24,17 @@ pub(super) struct Drive {
     base: NodePath,
     /// The base for messages: `embedded:backup`.
     shown: String,
+    /// Most connections for one file.
+    streams: usize,
 }
 
 impl Drive {
-    pub(super) fn new(remote: Remote, base: NodePath, shown: String) -> Self {
+    pub(super) fn new(remote: Remote, base: NodePath, shown: String, streams: usize) -> Self {
         Self {
             remote,
             base,
             shown,
+            streams,
         }
     }
 
@@ -118,18 +122,26 @@ impl Side for Drive {
 
     async fn read(&self, file: &Spot, known: &Entry) -> Result<Box<dyn Readable>, Error> {
         let failed = self.failed("read", file);
-        let options = ReadOptions {
+        let source = resume::Source {
+            remote: self.remote.clone(),
+            target: self.target(file),
             size: known.size,
-            ..ReadOptions::default()
+            md5: known.md5.map(|md5| md5.text()),
+            streams: self.streams,
         };
-        let content = self.remote.read(self.target(file), options).await;
-        let content = content.map_err(&failed)?;
+        let content = resume::read(source).await.map_err(&failed)?;
         let content = content.map(move |bytes| bytes.map_err(&failed));
         let content = Hashed::new(content, known.size, known.md5);
         Ok(Box::new(content.of_time(known.time)))
     }
 
-    async fn write(&self, to: &Spot, content: Passing, exists: bool) -> Result<Landed, Error> {
+    async fn write(
+        &self,
+        to: &Spot,
+        content: Passing,
+        exists: bool,
+        key: &str,
+    ) -> Result<Landed, Error> {
         let options = WriteOptions {
             size: content.size(),
             existing: match &to.id {
@@ -139,15 +151,22 @@ impl Side for Drive {
             },
             content_type: to.names.last().and_then(|name| files::media_type(name)),
             original_time: content.time(),
-            idempotency_key: None,
+            idempotency_key: Some(key.to_owned()),
         };
         let node = self.remote.write(self.path(to), content, options).await;
         let node = node.map_err(self.failed("write", to))?;
-        Ok(Landed {
-            md5: node.md5.as_deref().and_then(Md5::parse),
-            size: node.size,
-            id: Some(node.id),
-        })
+        Ok(landed(node))
+    }
+
+    async fn confirm(
+        &self,
+        to: &Spot,
+        write: &Unconfirmed,
+        md5: &str,
+    ) -> Result<Option<Landed>, Error> {
+        let found = self.remote.confirm(write.clone(), md5.to_owned()).await;
+        let found = found.map_err(self.failed("look for", to))?;
+        Ok(found.map(landed))
     }
 
     async fn set_time(&self, file: &Spot, _: &Entry, time: SystemTime) -> Result<(), Error> {
@@ -164,6 +183,14 @@ impl Side for Drive {
     async fn remove(&self, spot: &Spot, _: Kind) -> Result<(), Error> {
         let removed = self.remote.trash(self.target(spot)).await;
         removed.map_err(self.failed("remove", spot))
+    }
+}
+
+fn landed(node: Node) -> Landed {
+    Landed {
+        md5: node.md5.as_deref().and_then(Md5::parse),
+        size: node.size,
+        id: Some(node.id),
     }
 }
 

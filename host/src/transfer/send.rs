@@ -2,6 +2,8 @@
 
 use std::{mem, sync::Arc};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{
     Error, Event, Outcome, Run,
     content::{Meter, Passing, Readable, Returned},
@@ -36,14 +38,25 @@ pub(super) struct Sent {
 /// | another MD5 or size than sent | send again over it, once |
 /// | a file that changed while read | send again, once |
 /// | a taken name | look: the same file is success, another is overwritten, once |
-/// | a broken connection, a lost answer | look: the same file is success; else send again |
+/// | all sent, no clear answer | look for as long as it may come late; then send again, once |
+/// | a broken connection | look: the same file is success; else send again |
 /// | anything else | error |
 ///
 /// A file of the destination whose name differs only by case is the same file to a
 /// destination that ignores case, as in the plans, and is overwritten.
-pub(super) async fn send(run: &Run, mut file: File, meter: &Arc<Meter>) -> Result<Sent, Error> {
+///
+/// While it only looks, the `slot` is another file's.
+pub(super) async fn send(
+    run: &Run,
+    mut file: File,
+    meter: &Arc<Meter>,
+    slot: OwnedSemaphorePermit,
+) -> Result<Sent, Error> {
+    let mut slot = Some(slot);
+    let key = format!("acd-{}", uuid::Uuid::new_v4().simple());
     let mut chances = Chances {
         broken: run.options.retries,
+        unconfirmed: 1,
         changed: 1,
         mismatch: 1,
         conflict: 1,
@@ -55,11 +68,45 @@ pub(super) async fn send(run: &Run, mut file: File, meter: &Arc<Meter>) -> Resul
         Outcome::Created
     };
     loop {
+        if slot.is_none() {
+            slot = Arc::clone(&run.slots).acquire_owned().await.ok();
+        }
         let mut tried = Tried::default();
-        let error = match try_once(run, &file, meter, &mut bytes, &mut tried).await {
+        let tried_once = try_once(run, &file, &key, meter, &mut bytes, &mut tried).await;
+        let mut error = match tried_once {
             Ok(()) => return Ok(Sent { outcome, bytes }),
             Err(error) => error,
         };
+        let write = match error.of_remote() {
+            Some(component::Error::OutcomeUnknown(write)) => Some(write.clone()),
+            _ => None,
+        };
+        if let Some(write) = write {
+            slot = None;
+            run.observer.event(Event::Unconfirmed {
+                transfer: meter.transfer(),
+                name: &file.from.label,
+                error: &error,
+            });
+            let sent = sent_content(run, &file, tried.content.take()).await?;
+            let found = run.destination.confirm(&file.to, &write, &sent.md5).await;
+            match found {
+                Ok(Some(landed)) if landed.proves(&sent) => {
+                    let bytes = sent.size;
+                    let outcome = Outcome::ConfirmedLate;
+                    return Ok(Sent { outcome, bytes });
+                }
+                // Sent again, it could become two.
+                Err(unseen) => return Err(unseen),
+                Ok(_) => {
+                    error = Error::NeverAppeared {
+                        path: file.from.label.clone(),
+                        tries: 2 - chances.unconfirmed,
+                        source: Box::new(error),
+                    }
+                }
+            }
+        }
         match chances.remedy(run, &error) {
             Remedy::None => return Err(error),
             Remedy::Again => {}
@@ -109,6 +156,7 @@ struct Tried {
 async fn try_once(
     run: &Run,
     file: &File,
+    key: &str,
     meter: &Arc<Meter>,
     bytes: &mut u64,
     tried: &mut Tried,
@@ -123,7 +171,10 @@ async fn try_once(
     }
     let expected = content.expected();
     let (passing, mut back) = Passing::lend(content, Arc::clone(meter));
-    let written = run.destination.write(&file.to, passing, file.exists).await;
+    let written = run
+        .destination
+        .write(&file.to, passing, file.exists, key)
+        .await;
     if let Ok(Some(Returned { content, error })) = back.try_recv() {
         // The reason for whatever the writer says.
         if let Some(error) = error {
@@ -132,10 +183,7 @@ async fn try_once(
         tried.content = Some(content);
     }
     let mut landed = written?;
-    let sent = match tried.content.take() {
-        Some(content) => Some(content.digest().await?),
-        None => run.source.digest(&file.from).await?,
-    };
+    let sent = sent_content(run, file, tried.content.take()).await?;
     if landed.md5.is_none() || landed.size.is_none() {
         let spot = Spot {
             id: landed.id.clone().or_else(|| file.to.id.clone()),
@@ -146,9 +194,6 @@ async fn try_once(
             landed.md5 = Md5::parse(&digest.md5);
         }
     }
-    let sent = sent.ok_or_else(|| Error::NotReady {
-        path: file.from.label.clone(),
-    })?;
     *bytes = sent.size;
     let as_expected = expected.is_none_or(|md5| Md5::parse(&sent.md5) == Some(md5));
     if landed.proves(&sent) && as_expected {
@@ -183,6 +228,8 @@ enum Remedy {
 struct Chances {
     /// Broken connections and lost answers: `Options::retries`.
     broken: u32,
+    /// Content that was all sent, and never appeared. It is not known to have been lost.
+    unconfirmed: u32,
     /// A file that changed while it was read. One that changes all the time, such as a
     /// log, would go on for ever.
     changed: u32,
@@ -196,10 +243,12 @@ impl Chances {
     fn remedy(&mut self, run: &Run, error: &Error) -> Remedy {
         let (left, remedy) = match error {
             Error::ContentMismatch { .. } => (&mut self.mismatch, Remedy::Over),
+            error if is_changed(error) => (&mut self.changed, Remedy::Refreshed),
             Error::Local(files::Error::Mismatch { .. }) => (&mut self.mismatch, Remedy::Refreshed),
             Error::Local(files::Error::ChangedWhileReading { .. }) => {
                 (&mut self.changed, Remedy::Again)
             }
+            Error::NeverAppeared { .. } => (&mut self.unconfirmed, Remedy::Again),
             error if is_conflict(error) => (&mut self.conflict, Remedy::Look),
             error if !error.may_pass() => return Remedy::None,
             _ if run.destination.may_land_late() => (&mut self.broken, Remedy::Look),
@@ -213,6 +262,26 @@ impl Chances {
             None => Remedy::None,
         }
     }
+}
+
+/// What the content of a try was that is over.
+async fn sent_content(
+    run: &Run,
+    file: &File,
+    content: Option<Box<dyn Readable>>,
+) -> Result<Digest, Error> {
+    let sent = match content {
+        Some(content) => Some(content.digest().await?),
+        None => run.source.digest(&file.from).await?,
+    };
+    sent.ok_or_else(|| Error::NotReady {
+        path: file.from.label.clone(),
+    })
+}
+
+/// Whether the source is another file by now than when it was listed.
+fn is_changed(error: &Error) -> bool {
+    matches!(error.of_remote(), Some(component::Error::Changed(_)))
 }
 
 fn is_conflict(error: &Error) -> bool {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{Error, content::Passing, content::Readable};
 use crate::{
-    component::{self, Clashes, Decision, Item, NameRule, PlanOptions, Sandbox},
+    component::{self, Clashes, Decision, Item, NameRule, PlanOptions, Sandbox, Unconfirmed},
     files::{Digest, Kind},
 };
 
@@ -41,7 +41,26 @@ pub(super) trait Side: Send + Sync {
 
     /// Writes a file, over the one with `to`'s id (on places with ids) or path if
     /// `exists`. Says what is there now, as far as the place tells.
-    async fn write(&self, to: &Spot, content: Passing, exists: bool) -> Result<Landed, Error>;
+    /// Tries to write the same file have the same `key`.
+    async fn write(
+        &self,
+        to: &Spot,
+        content: Passing,
+        exists: bool,
+        key: &str,
+    ) -> Result<Landed, Error>;
+
+    /// Looks for what a write without a clear answer wrote, whose content had this MD5: waits
+    /// for as long as it may come late. `None` where it is not there, and for places that
+    /// answer clearly.
+    async fn confirm(
+        &self,
+        _to: &Spot,
+        _write: &Unconfirmed,
+        _md5: &str,
+    ) -> Result<Option<Landed>, Error> {
+        Ok(None)
+    }
 
     /// Sets the time of a file whose content a listing or a look found as `known`.
     async fn set_time(&self, file: &Spot, known: &Entry, time: SystemTime) -> Result<(), Error>;

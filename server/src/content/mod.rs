@@ -12,6 +12,7 @@
 //! when the metadata's transaction is decided. So every object no node refers to still has
 //! a name below `staging`, and whoever sweeps finds all debris there: see [`Staging`].
 
+mod direct;
 mod hold;
 mod staging;
 mod upload;

@@ -2,60 +2,89 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, IoSlice, Write},
     os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     sync::Arc,
 };
 
 use bytes::Bytes;
-use md5::{Digest, Md5};
-use tokio::task::{self, JoinHandle};
+use fast_md5::Md5;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::{self, JoinHandle},
+};
 
-use super::{BLOCK, Staging, remove};
+use super::{BLOCK, Staging, direct::Direct, remove};
 use crate::{ids, store::Fate};
 
-/// Content on its way in. Holds at most three blocks in memory: one being written, one being
-/// hashed, which takes longer, and the next being received.
+/// Content on its way in. What was received goes in blocks to two lanes, each on a thread of
+/// its own: to the disk, and into the checksum, which takes longest.
 pub(crate) struct Upload {
-    staging: Arc<Staging>,
-    /// Not yet handed to the other threads.
+    /// Not yet handed to the lanes.
     received: Vec<Bytes>,
     received_bytes: u64,
-    /// `None` in it: no file was made so far.
-    staged: Lane<Option<Staged>>,
+    writer: Lane<Writer>,
     md5: Lane<Md5>,
 }
 
 /// Something that blocks are put into one after the other, on another thread.
 enum Lane<T> {
     Idle(T),
-    Busy(JoinHandle<io::Result<T>>),
+    Busy {
+        blocks: mpsc::Sender<Vec<Bytes>>,
+        work: JoinHandle<io::Result<T>>,
+    },
     /// It failed, or is being handed over.
     Gone,
 }
 
-impl<T: Send + 'static> Lane<T> {
+trait Work: Send + Sized + 'static {
+    fn put(&mut self, block: &[Bytes]) -> io::Result<()>;
+}
+
+impl<T: Work> Lane<T> {
     /// Waits until it is idle.
     async fn take(&mut self) -> io::Result<T> {
-        if let Self::Busy(work) = self {
-            let done = work.await;
-            *self = Self::Gone;
-            *self = Self::Idle(done??);
-        }
         match std::mem::replace(self, Self::Gone) {
             Self::Idle(value) => Ok(value),
-            _ => Err(io::Error::other("an upload went on after it had failed")),
+            Self::Busy { blocks, work } => {
+                drop(blocks);
+                work.await?
+            }
+            Self::Gone => Err(io::Error::other("an upload went on after it had failed")),
         }
     }
 
-    /// Waits until it is idle, and sets it to work.
-    async fn put(
-        &mut self,
-        work: impl FnOnce(T) -> io::Result<T> + Send + 'static,
-    ) -> io::Result<()> {
-        let value = self.take().await?;
-        *self = Self::Busy(task::spawn_blocking(move || work(value)));
+    /// Sets it to work; waits when it is behind. It has a thread only while it has blocks, so
+    /// that slow clients take none.
+    async fn put(&mut self, block: Vec<Bytes>) -> io::Result<()> {
+        let mut block = block;
+        if let Self::Busy { blocks, .. } = self {
+            match blocks.send(block).await {
+                Ok(()) => return Ok(()),
+                // It ran dry, or it failed.
+                Err(mpsc::error::SendError(unsent)) => block = unsent,
+            }
+        }
+        let mut value = self.take().await?;
+        let far = FAR.try_acquire().ok();
+        let (blocks, mut more) = mpsc::channel(if far.is_some() { FAR_AHEAD } else { 1 });
+        let work = task::spawn_blocking(move || {
+            let _far = far;
+            let mut next = Some(block);
+            while let Some(block) = next {
+                value.put(&block)?;
+                drop(block);
+                next = more.try_recv().ok().or_else(|| {
+                    // What is sent up to here still comes.
+                    more.close();
+                    more.blocking_recv()
+                });
+            }
+            Ok(value)
+        });
+        *self = Self::Busy { blocks, work };
         Ok(())
     }
 }
@@ -63,73 +92,90 @@ impl<T: Send + 'static> Lane<T> {
 impl Upload {
     pub(super) fn new(staging: Arc<Staging>) -> Self {
         Self {
-            staging,
             received: Vec::new(),
             received_bytes: 0,
-            staged: Lane::Idle(None),
+            writer: Lane::Idle(Writer {
+                staging,
+                staged: None,
+            }),
             md5: Lane::Idle(Md5::new()),
         }
     }
 
     /// Takes the next bytes; waits when the disk is behind.
-    pub(crate) async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
-        self.received_bytes += bytes.len() as u64;
-        self.received.push(bytes);
-        if self.received_bytes < BLOCK {
-            return Ok(());
+    pub(crate) async fn write(&mut self, mut bytes: Bytes) -> io::Result<()> {
+        while !bytes.is_empty() {
+            // Blocks of exactly this size lie in whole pages of the file.
+            let left = (BLOCK - self.received_bytes) as usize;
+            let piece = bytes.split_to(left.min(bytes.len()));
+            self.received_bytes += piece.len() as u64;
+            self.received.push(piece);
+            if self.received_bytes == BLOCK || self.received.len() == MOST_PIECES {
+                self.received_bytes = 0;
+                let block = std::mem::take(&mut self.received);
+                self.writer.put(block.clone()).await?;
+                self.md5.put(block).await?;
+            }
         }
-        self.received_bytes = 0;
-        let written = std::mem::take(&mut self.received);
-        let hashed = written.clone();
-        let staging = self.staging.clone();
-        let write = move |staged| append(staged, staging, &written).map(Some);
-        self.staged.put(write).await?;
-        self.md5.put(move |md5| Ok(hash(md5, &hashed))).await
+        Ok(())
     }
 
     /// Makes an object of what came. When this returns, it is as durable as was promised.
     pub(crate) async fn finish(mut self) -> io::Result<Stored> {
-        let staged = self.staged.take().await?;
-        let md5 = self.md5.take().await?;
-        let Self {
-            staging, received, ..
-        } = self;
+        let mut writer = self.writer.take().await?;
+        let mut md5 = self.md5.take().await?;
+        let rest = self.received;
         let publish = move || {
-            let staged = append(staged, staging, &received)?;
-            staged.publish(hash(md5, &received))
+            writer.put(&rest)?;
+            md5.put(&rest)?;
+            writer.staged()?.publish(md5)
         };
         task::spawn_blocking(publish).await?
     }
 }
 
-fn append(staged: Option<Staged>, staging: Arc<Staging>, blocks: &[Bytes]) -> io::Result<Staged> {
-    let mut staged = staged.map_or_else(|| Staged::create(staging), Ok)?;
-    for block in blocks {
-        staged.file.write_all(block)?;
-        staged.size += block.len() as u64;
+impl Work for Md5 {
+    fn put(&mut self, block: &[Bytes]) -> io::Result<()> {
+        for piece in block {
+            self.update(piece);
+        }
+        Ok(())
     }
-    let behind = staged.size - staged.begun;
-    if behind >= WRITE_BEHIND {
-        let disk = staged.name.staging.disk();
-        disk.begin(&staged.file, staged.begun, behind);
-        staged.begun = staged.size;
-    }
-    Ok(staged)
 }
 
-fn hash(mut md5: Md5, blocks: &[Bytes]) -> Md5 {
-    for block in blocks {
-        md5.update(block);
+/// The file, once there is something to write.
+struct Writer {
+    staging: Arc<Staging>,
+    staged: Option<Staged>,
+}
+
+impl Writer {
+    fn staged(self) -> io::Result<Staged> {
+        self.staged.map_or_else(|| Staged::create(self.staging), Ok)
     }
-    md5
+}
+
+impl Work for Writer {
+    fn put(&mut self, block: &[Bytes]) -> io::Result<()> {
+        let staged = match &mut self.staged {
+            Some(staged) => staged,
+            none => none.insert(Staged::create(self.staging.clone())?),
+        };
+        staged.append(block)
+    }
 }
 
 /// A file in the staging folder. Dropping it removes it.
+///
+/// Its beginning goes through the system's cache, which is best for small files. When it turns
+/// out to be large, the rest goes straight to the disk.
 struct Staged {
     file: File,
     size: u64,
     /// Bytes that were sent on their way to the disk.
     begun: u64,
+    /// Its last bytes, not written yet, while they go straight to the disk.
+    direct: Option<Direct>,
     name: Name,
 }
 
@@ -146,6 +192,7 @@ impl Staged {
             file,
             size: 0,
             begun: 0,
+            direct: None,
             name: Name {
                 staging,
                 object,
@@ -155,9 +202,77 @@ impl Staged {
         })
     }
 
+    fn append(&mut self, block: &[Bytes]) -> io::Result<()> {
+        let mut pieces: Vec<_> = block.iter().map(|piece| IoSlice::new(piece)).collect();
+        let mut pieces = pieces.as_mut_slice();
+        while !pieces.is_empty() {
+            let taken = match &mut self.direct {
+                Some(direct) => direct.gather(pieces),
+                None => self.file.write_vectored(pieces),
+            };
+            match taken {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(taken) => {
+                    self.size += taken as u64;
+                    IoSlice::advance_slices(&mut pieces, taken);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if self.direct.as_ref().is_some_and(Direct::is_full) {
+                self.write_directly()?;
+            }
+        }
+        let behind = self.size - self.begun;
+        if behind >= WRITE_BEHIND && self.direct.is_none() {
+            let disk = self.name.staging.disk();
+            disk.begin(&self.file, self.begun, behind);
+            // Where that was refused once, it would be again.
+            if self.begun == 0 && Direct::can_begin_at(self.size) {
+                self.direct = Direct::new().filter(|_| disk.bypass_cache(&self.file));
+            }
+            self.begun = self.size;
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered to the disk.
+    fn write_directly(&mut self) -> io::Result<()> {
+        let Some(mut direct) = self.direct.take() else {
+            return Ok(());
+        };
+        let mut rest = direct.gathered();
+        while !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The disk wants it to lie otherwise, or the file system only now says no.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    self.name.staging.disk().use_cache(&self.file)?;
+                    return self.file.write_all(rest);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        direct.clear();
+        self.direct = Some(direct);
+        Ok(())
+    }
+
+    /// Writes what was gathered last, which need not fill whole blocks of the disk.
+    fn write_rest(&mut self) -> io::Result<()> {
+        let Some(direct) = self.direct.take() else {
+            return Ok(());
+        };
+        self.name.staging.disk().use_cache(&self.file)?;
+        self.file.write_all(direct.gathered())
+    }
+
     /// Gives the file its second name. First the names, then the waiting: a file system
     /// with a journal has both in the same entry, and then waits once.
     fn publish(mut self, md5: Md5) -> io::Result<Stored> {
+        self.write_rest()?;
         let path = self.name.staging.object_path(&self.name.object);
         fs::hard_link(&self.name.path, &path)?;
         let path = self.name.published.insert(path);
@@ -244,9 +359,21 @@ impl Drop for Name {
 /// to wait for at its end: enough for a disk to write in one go.
 const WRITE_BEHIND: u64 = 8 * 1024 * 1024;
 
+/// Blocks that a lane may have waiting: enough that the checksum, which one thread has to make
+/// from start to end, goes on while others have the processor.
+const FAR_AHEAD: usize = 16;
+
+/// How many lanes may be that far ahead; others have one block waiting. Bounds the memory that
+/// many uploads take.
+static FAR: Semaphore = Semaphore::const_new(8);
+
+/// A client may send its file byte by byte, and each piece takes more memory than that. No
+/// more go into one write either.
+const MOST_PIECES: usize = 256;
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{io::Read, path::Path};
 
     use super::*;
     use crate::{
@@ -340,8 +467,103 @@ mod tests {
             upload.write(Bytes::from(vec![1; 300_000])).await.unwrap();
         }
         // Whatever is still being written is waited for here.
-        drop(upload.staged.take().await.unwrap());
+        drop(upload.writer.take().await.unwrap());
         drop(upload);
         assert_eq!(names(dir.path()), (0, 0));
+    }
+
+    /// On the disk that the programs are built on, and where other tests have their files: one
+    /// of the two may be a file system without a disk.
+    fn folders() -> [tempfile::TempDir; 2] {
+        let built = std::env::current_exe().unwrap();
+        [
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir_in(built.parent().unwrap()).unwrap(),
+        ]
+    }
+
+    fn content(bytes: usize) -> Vec<u8> {
+        (0..bytes).map(|at| (at ^ (at >> 11)) as u8).collect()
+    }
+
+    fn assert_holds(stored: &Stored, content: &[u8]) {
+        assert_eq!(stored.size(), content.len() as i64);
+        assert_eq!(stored.md5(), hex::encode(fast_md5::digest(content)));
+        let mut found = Vec::new();
+        stored.open().unwrap().read_to_end(&mut found).unwrap();
+        assert!(found == content, "other bytes");
+    }
+
+    #[tokio::test]
+    async fn large_upload_is_whole() {
+        const MIB: usize = 1024 * 1024;
+        let long = content(20 * MIB + 4097);
+        for dir in folders() {
+            let disks = [Disk::new(Durability::Full), Disk::cached()];
+            for (nr, disk) in disks.into_iter().enumerate() {
+                let dir = dir.path().join(nr.to_string());
+                fs::create_dir(&dir).unwrap();
+                let objects = objects(&dir, disk);
+                for (size, piece) in [
+                    (long.len(), 7_001),
+                    (20 * MIB, 65_536),
+                    (9 * MIB, 300_000),
+                    (8 * MIB + 1, MIB),
+                    (8 * MIB, 16_384),
+                    // The beginning does not end with a whole block.
+                    (9 * MIB, 999),
+                ] {
+                    let content = &long[..size];
+                    let mut upload = objects.upload();
+                    for piece in content.chunks(piece) {
+                        upload.write(Bytes::copy_from_slice(piece)).await.unwrap();
+                    }
+                    assert_holds(&upload.finish().await.unwrap(), content);
+                }
+                assert_eq!(names(&dir), (0, 0));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_rest_of_a_large_upload_goes_past_the_cache() {
+        for dir in folders() {
+            let disk = Disk::new(Durability::Full);
+            let probe = File::create(dir.path().join("probe")).unwrap();
+            let possible = disk.bypass_cache(&probe);
+            let objects = objects(dir.path(), disk);
+            let mut staged = Staged::create(objects.staging.clone()).unwrap();
+            let block = [Bytes::from(content(BLOCK as usize))];
+            while staged.size < WRITE_BEHIND {
+                assert!(staged.direct.is_none());
+                staged.append(&block).unwrap();
+            }
+            assert_eq!(staged.direct.is_some(), possible);
+            staged.append(&block).unwrap();
+            assert_eq!(staged.size, WRITE_BEHIND + BLOCK);
+            drop(staged);
+            assert_eq!(names(dir.path()), (0, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_disk_refuses_goes_through_the_cache() {
+        for dir in folders() {
+            let disk = Disk::new(Durability::Full);
+            let objects = objects(dir.path(), disk);
+            let mut staged = Staged::create(objects.staging.clone()).unwrap();
+            let content = content(3 * 1024 * 1024);
+            // No disk takes blocks that begin there.
+            let (odd, rest) = content.split_at(1);
+            staged.append(&[Bytes::copy_from_slice(odd)]).unwrap();
+            staged.direct = Direct::new().filter(|_| disk.bypass_cache(&staged.file));
+            for block in rest.chunks(BLOCK as usize) {
+                staged.append(&[Bytes::copy_from_slice(block)]).unwrap();
+            }
+            let mut md5 = Md5::new();
+            md5.update(&content);
+            assert_holds(&staged.publish(md5).unwrap(), &content);
+            assert_eq!(names(dir.path()), (0, 0));
+        }
     }
 }

@@ -7,8 +7,8 @@ use std::{
     thread::available_parallelism,
 };
 
+use fast_md5::Md5;
 use futures::{StreamExt, TryStreamExt, stream};
-use md5::{Digest, Md5};
 
 use super::{Check, Finding, FsckEvent, Problem};
 use crate::{Error, content, data_dir::blocking, store::UsedObject};

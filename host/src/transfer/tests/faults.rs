@@ -84,6 +84,21 @@ async fn listing_that_breaks_off_is_made_again() {
 }
 
 #[tokio::test]
+async fn what_a_place_has_given_up_is_not_asked_for_again() {
+    let throttled = || Fault::Error(Error::Throttled(Detail::default()));
+    for fault in [unavailable, throttled] {
+        let source = memory(&[("sub/a", "1"), ("b", "2")]);
+        let destination = memory(&[("sub/", "")]);
+        destination.fail("list", "sub", fault());
+        destination.fail("write", "b", fault());
+        let (summary, _) = copy(&source, &destination).await;
+        assert_eq!(summary.stats.errors, 2);
+        assert_eq!(count(&destination, "list sub"), 1);
+        assert_eq!(count(&destination, "write b"), 1);
+    }
+}
+
+#[tokio::test]
 async fn failed_file_holds_back_deletes_of_its_folder_and_all_above() {
     let source = memory(&[("a/b/bad", "x"), ("a/c/good", "x")]);
     let destination = memory(&[
@@ -159,16 +174,17 @@ async fn content_that_arrives_wrong_is_sent_once_more_and_then_an_error() {
 
 #[tokio::test]
 async fn upload_whose_answer_was_lost_is_found_and_not_sent_again() {
-    for lost in [
-        Error::OutcomeUnknown(Box::default()),
-        Error::Lost(String::new()),
+    for (lost, outcome) in [
+        (Error::OutcomeUnknown(Box::default()), "ConfirmedLate"),
+        (Error::Lost(String::new()), "Confirmed"),
     ] {
         let source = memory(&[("new", "1234"), ("old", "abcd")]);
         let destination = memory(&[("old", "ABCD")]);
         destination.fail("write", "new", Fault::Stored(lost.clone()));
         destination.fail("write", "old", Fault::Stored(lost));
         let (summary, log) = copy(&source, &destination).await;
-        assert_eq!(log, ["Confirmed new", "Confirmed old"]);
+        assert_eq!(log, [format!("{outcome} new"), format!("{outcome} old")]);
+        assert_eq!(summary.stats.files_confirmed, 2);
         assert_eq!(summary.stats.bytes_moved, 8);
         assert_eq!(
             count(&destination, "write new") + count(&destination, "write old"),
@@ -176,6 +192,72 @@ async fn upload_whose_answer_was_lost_is_found_and_not_sent_again() {
         );
         assert_eq!(source.tree(), destination.tree());
     }
+}
+
+#[tokio::test]
+async fn upload_that_never_appears_is_sent_twice_under_one_key_and_then_an_error() {
+    let source = memory(&[("a", "1234")]);
+    let destination = memory(&[]);
+    let unknown = || Fault::Dropped(Error::OutcomeUnknown(Box::default()));
+    for _ in 0..2 {
+        destination.fail("write", "a", unknown());
+    }
+    let (summary, log) = copy(&source, &destination).await;
+    assert_eq!(log, ["again a: never-appeared", "never-appeared a"]);
+    let said = summary.errors[0].error.to_string();
+    assert_eq!(said, "a was sent 2 times and did not appear");
+    assert_eq!(summary.severity, Some(Severity::Temporary));
+    assert_eq!(summary.stats.bytes_discarded, 8);
+    assert_eq!(
+        destination.calls(),
+        ["list ", "write a", "confirm a", "write a", "confirm a"]
+    );
+    let keys = destination.keys("a");
+    assert_eq!(keys[0], keys[1]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_for_is_not_sent_again() {
+    let source = memory(&[("a", "1234")]);
+    let destination = memory(&[]);
+    destination.fail(
+        "write",
+        "a",
+        Fault::Error(Error::OutcomeUnknown(Box::default())),
+    );
+    destination.fail(
+        "confirm",
+        "a",
+        Fault::Error(Error::Forbidden(Detail::default())),
+    );
+    let (_, log) = copy(&source, &destination).await;
+    assert_eq!(log, ["forbidden a"]);
+    assert_eq!(count(&destination, "write a"), 1);
+}
+
+#[tokio::test]
+async fn other_files_are_sent_while_one_is_looked_for() {
+    let source = memory(&[("a", "1"), ("b", "2"), ("c", "3")]);
+    let mut destination = Memory::new(NameRule::IgnoreCase, &[]);
+    // With one slot only, `a` is found after `c` was written, or never.
+    destination.late_after = Some("write c");
+    let destination = Arc::new(destination);
+    destination.fail(
+        "write",
+        "a",
+        Fault::Stored(Error::OutcomeUnknown(Box::default())),
+    );
+    let options = Options {
+        transfers: 1,
+        ..Options::default()
+    };
+    let (summary, log) = run_memory(Mode::Copy, &source, &destination, options).await;
+    assert_eq!(log, ["ConfirmedLate a", "Created b", "Created c"]);
+    assert_eq!(destination.writing.most(), 1);
+    assert!(summary.is_complete());
+    let keys = [destination.keys("a"), destination.keys("b")].concat();
+    assert_eq!(keys.len(), 2);
+    assert_ne!(keys[0], keys[1]);
 }
 
 #[tokio::test]
@@ -195,8 +277,8 @@ async fn upload_that_was_lost_is_sent_again_and_old_content_is_no_proof() {
         [
             "Created new",
             "Overwritten old",
-            "again new: outcome-unknown",
-            "again old: outcome-unknown",
+            "again new: never-appeared",
+            "again old: never-appeared",
         ]
     );
     assert!(summary.is_complete());
@@ -360,9 +442,7 @@ async fn service_that_is_gone_stops_the_run() {
 async fn one_file_the_service_fails_on_does_not_stop_the_run() {
     let source = memory(&[("a", "x"), ("b", "x"), ("c", "x"), ("d", "x"), ("e", "x")]);
     let destination = memory(&[]);
-    for _ in 0..4 {
-        destination.fail("write", "a", unavailable());
-    }
+    destination.fail("write", "a", unavailable());
     let (summary, _) = copy(&source, &destination).await;
     assert!(!summary.stopped);
     assert_eq!((summary.stats.errors, summary.stats.files_sent), (1, 4));

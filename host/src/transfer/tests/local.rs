@@ -25,6 +25,7 @@ const DRY: Options = Options {
     dry_run: true,
     clashes: Clashes::Fail,
     retries: 3,
+    streams: 4,
 };
 
 fn pair() -> (tempfile::TempDir, PathBuf, PathBuf) {

@@ -16,7 +16,7 @@ use futures::{StreamExt, stream};
 use md5::Digest as _;
 
 use crate::{
-    component::{self, Detail, NameRule},
+    component::{self, Detail, NameRule, Unconfirmed},
     files::{Digest, Kind},
     transfer::{
         Error,
@@ -34,6 +34,8 @@ pub(super) struct Memory {
     pub(super) writing: Gauge,
     /// How often a write lets others go first.
     pub(super) slowness: usize,
+    /// What was written without a clear answer is not there before this call was made.
+    pub(super) late_after: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -44,6 +46,8 @@ struct State {
     next_id: u64,
     faults: Vec<(String, Fault)>,
     calls: Vec<String>,
+    /// Paths and keys of all writes.
+    uploads: Vec<(String, String)>,
 }
 
 #[derive(Clone)]
@@ -67,6 +71,8 @@ pub(super) enum Fault {
     Local(crate::files::Error),
     /// A write stores everything and then fails.
     Stored(component::Error),
+    /// A write takes everything, stores nothing and fails.
+    Dropped(component::Error),
     /// A write stores other bytes than it got; a read gives others than it has.
     Corrupt,
     /// A read breaks off in its middle.
@@ -111,6 +117,7 @@ impl Memory {
             listing: Gauge::default(),
             writing: Gauge::default(),
             slowness: 0,
+            late_after: None,
         };
         for (path, content) in items {
             let (path, content) = match path.strip_suffix('/') {
@@ -148,6 +155,13 @@ impl Memory {
     /// Calls that changed something or moved content, in order.
     pub(super) fn calls(&self) -> Vec<String> {
         self.state.lock().unwrap().calls.clone()
+    }
+
+    /// The keys that a path was written with.
+    pub(super) fn keys(&self, path: &str) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let of_path = state.uploads.iter().filter(|(it, _)| it == path);
+        of_path.map(|(_, key)| key.clone()).collect()
     }
 
     /// All paths and contents, folders with a `/` and none.
@@ -304,8 +318,19 @@ impl Side for Memory {
         Ok(Box::new(content.of_time(known.time)))
     }
 
-    async fn write(&self, to: &Spot, mut content: Passing, exists: bool) -> Result<Landed, Error> {
+    async fn write(
+        &self,
+        to: &Spot,
+        mut content: Passing,
+        exists: bool,
+        key: &str,
+    ) -> Result<Landed, Error> {
         let path = path_of(to);
+        self.state
+            .lock()
+            .unwrap()
+            .uploads
+            .push((path.clone(), key.to_owned()));
         let _under_way = self.writing.enter();
         for _ in 0..self.slowness {
             tokio::task::yield_now().await;
@@ -324,6 +349,9 @@ impl Side for Memory {
                 &path,
                 component::Error::Interrupted(Detail::default()),
             ));
+        }
+        if let Some(Fault::Dropped(error)) = fault {
+            return Err(remote(&path, error));
         }
         let there = self.find(to);
         let path = match there {
@@ -358,6 +386,29 @@ impl Side for Memory {
                 })
             }
         }
+    }
+
+    async fn confirm(
+        &self,
+        to: &Spot,
+        _: &Unconfirmed,
+        md5: &str,
+    ) -> Result<Option<Landed>, Error> {
+        let path = path_of(to);
+        self.begin("confirm", &path)?;
+        if let Some(call) = self.late_after {
+            while !self.calls().iter().any(|it| it == call) {
+                tokio::task::yield_now().await;
+            }
+        }
+        let found = self.find(to).map(|node| entry(&node));
+        Ok(found
+            .filter(|entry| entry.md5.is_some() && entry.md5 == Md5::parse(md5))
+            .map(|entry| Landed {
+                id: entry.id.map(String::from),
+                size: entry.size,
+                md5: entry.md5,
+            }))
     }
 
     async fn set_time(&self, file: &Spot, _: &Entry, time: SystemTime) -> Result<(), Error> {
