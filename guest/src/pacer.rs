@@ -238,8 +238,8 @@ impl Pacer {
             state.put_off(now);
         }
         if let (true, Some(pace)) = (first, state.pace) {
-            let rate = pace.rate(now);
-            let line = format!("rate limited: trying {rate:.1} requests a second");
+            let rate = tenths((pace.rate(now) * 10.0).round() as u64);
+            let line = format!("rate limited: trying {rate} requests a second");
             platform.log(Level::Info, &line);
         }
     }
@@ -256,7 +256,7 @@ impl Pacer {
             true => Level::Warn,
             false => Level::Debug,
         };
-        let line = format!("waiting {:.1} s: rate limited", wait.as_secs_f64());
+        let line = format!("waiting {} s: rate limited", seconds(wait));
         platform.log(level, &line);
     }
 
@@ -267,6 +267,17 @@ impl Pacer {
             platform.log(Level::Info, "no longer rate limited");
         }
     }
+}
+
+/// A time in seconds with one decimal.
+pub(crate) fn seconds(time: Duration) -> String {
+    tenths(time.as_secs() * 10 + u64::from((time.subsec_millis() + 50) / 100))
+}
+
+/// A number of tenths, written by hand: what writes decimals would be here for this alone,
+/// and takes 8 KB.
+fn tenths(number: u64) -> String {
+    format!("{}.{}", number / 10, number % 10)
 }
 
 /// The share of the rate that a complaint takes away: small, as the service is busy with

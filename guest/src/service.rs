@@ -12,7 +12,7 @@ use lru::LruCache;
 use crate::{
     error::{Detail, Error},
     names::Encoding,
-    pacer::{Pacer, Turn, WORTH_SAYING},
+    pacer::{self, Pacer, Turn, WORTH_SAYING},
     platform::{
         CredentialsError, Level, Method, Never, Payload, Platform, Request, Response,
         TransportError, TransportErrorKind,
@@ -318,10 +318,8 @@ impl<P: Platform> Service<P> {
             true => Level::Warn,
             false => Level::Debug,
         };
-        // By hand: what writes decimals takes 8 KB.
-        let tenths = wait.as_secs() * 10 + u64::from((wait.subsec_millis() + 50) / 100);
-        let (seconds, tenth) = (tenths / 10, tenths % 10);
-        let line = format!("waiting {seconds}.{tenth} s to {what} again: {why}");
+        let seconds = pacer::seconds(wait);
+        let line = format!("waiting {seconds} s to {what} again: {why}");
         self.platform.log(level, &line);
         self.platform.sleep(wait).await;
     }
