@@ -25,6 +25,7 @@ impl Run {
     fn new(rules: &[&str]) -> Self {
         let acd = Acd::new();
         let server = acd.serve_with_faults("data", rules);
+        fs::create_dir(acd.path("a")).unwrap();
         Self { acd, server }
     }
 
@@ -86,8 +87,8 @@ const COUNTED: &str = "short-tokens=3600";
 
 #[test]
 fn limit_of_the_service_is_kept_to_by_all_workers_together() {
-    let run = Run::new(&["rate-limit=20"]);
-    run.files(200);
+    let run = Run::new(&["rate-limit=10"]);
+    run.files(100);
     let copied = run.ok(&["copy", "-v", "a", "drive:b"]);
     assert!(copied.stderr.contains("rate limited: trying"), "{copied}");
     run.ok(&["copy", "drive:b", "back"]);
@@ -100,9 +101,9 @@ fn limit_of_the_service_is_kept_to_by_all_workers_together() {
     assert!((1..=2 * MOST_REFUSED).contains(&refused), "{refused}");
 }
 
-/// Refused of some 200 calls of 16 workers: most of the first burst, and a few each time the
+/// Refused of some 100 calls of 16 workers: most of the first burst, and a few each time the
 /// limit is tried.
-const MOST_REFUSED: u64 = 30;
+const MOST_REFUSED: u64 = 20;
 
 #[test]
 fn retry_after_is_told_once_for_all_workers() {
@@ -125,8 +126,8 @@ fn app_that_is_refused_from_the_start_is_told_that_it_may_be_blocked() {
 
 #[test]
 fn what_the_component_has_given_up_is_not_tried_again() {
-    // Opening takes two calls; then each is tried twice, and that is all.
-    let run = Run::new(&["503,after=2,path=/nodes"]);
+    // Opening takes one such call; then each is tried twice, and that is all.
+    let run = Run::new(&["503,after=1,path=/nodes"]);
     run.files(1);
     let few = ["--low-level-retries", "2", "--retries", "5"];
     let listed = run.run(&[&few[..], &["copy", "drive:b", "back"]].concat());
@@ -194,13 +195,14 @@ fn storm_of_refusals_is_neither_refreshed_away_nor_sat_out() {
     listed.assert_error(7, "unauthenticated");
     assert_eq!((run.hits("401-storm"), run.hits("short-tokens")), (2, 1));
 
-    // In the middle of a run it ends the run, after a refresh for each worker at most.
+    // In the middle of a run it ends the run. Each worker may see it twice: in an upload, and
+    // when it looks for what has become of that.
     let run = Run::new(&["401-storm=1h,after=30", COUNTED]);
     run.files(500);
     let copied = run.run(&["copy", "a", "drive:b"]);
     copied.assert_error(7, "unauthenticated");
-    assert!(run.hits("short-tokens") <= 16, "{copied}");
-    assert!(run.hits("401-storm") <= 64, "{copied}");
+    assert!(run.hits("short-tokens") <= 32, "{copied}");
+    assert!(run.hits("401-storm") <= 96, "{copied}");
 }
 
 #[test]
