@@ -127,6 +127,31 @@ impl Error {
         }
     }
 
+    /// Adds to what is told.
+    pub(crate) fn also(mut self, more: &str) -> Self {
+        match &mut self {
+            Self::NotFound(detail)
+            | Self::NameConflict { detail, .. }
+            | Self::NotAFolder(detail)
+            | Self::NotAFile(detail)
+            | Self::InvalidArgument(detail)
+            | Self::Unauthenticated(detail)
+            | Self::Forbidden(detail)
+            | Self::QuotaExceeded(detail)
+            | Self::EgressDenied(detail)
+            | Self::Throttled(detail)
+            | Self::Unavailable(detail)
+            | Self::Interrupted(detail)
+            | Self::FileTooLarge(detail)
+            | Self::Changed(detail)
+            | Self::Protocol(detail) => detail.message.push_str(more),
+            Self::OutcomeUnknown(write) => write.detail.message.push_str(more),
+            Self::Other(text) => text.push_str(more),
+            Self::Cancelled => {}
+        }
+        self
+    }
+
     pub(crate) fn protocol(what: &str, why: impl std::fmt::Display) -> Self {
         Self::Protocol(Detail::new(format!(
             "the service's reply to a request to {what} makes no sense: {why}"

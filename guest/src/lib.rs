@@ -23,6 +23,7 @@ mod error;
 mod folders;
 mod listing;
 mod lookup;
+mod moves;
 mod multipart;
 mod pacer;
 mod platform;
@@ -32,5 +33,6 @@ mod service;
 #[cfg(test)]
 mod tests;
 mod times;
+mod trash;
 mod upload;
 mod wire;

@@ -13,7 +13,8 @@ use crate::{
 /// A listing under way.
 pub(crate) struct Listing<P> {
     service: Rc<Service<P>>,
-    folder: String,
+    /// The folder; `None` is the trash.
+    folder: Option<String>,
     /// The way it was asked for, where memory of it may be wrong.
     path: Option<Vec<Vec<u8>>>,
     next: Next,
@@ -83,13 +84,25 @@ impl<P: Platform> Listing<P> {
             Target::Id(_) => None,
         };
         Ok(Self {
-            folder: service.folder_target(target).await?,
+            folder: Some(service.folder_target(target).await?),
             service,
             path,
             next: Next::First,
             seen: Seen::default(),
             restarts: 0,
         })
+    }
+
+    /// Of what is in the trash by itself.
+    pub(crate) fn of_trash(service: Rc<Service<P>>) -> Self {
+        Self {
+            folder: None,
+            service,
+            path: None,
+            next: Next::First,
+            seen: Seen::default(),
+            restarts: 0,
+        }
     }
 
     /// The nodes of the next page, which may be none; `None` after the last one.
@@ -99,11 +112,15 @@ impl<P: Platform> Listing<P> {
             Next::After(token) => Some(token.clone()),
             Next::End => return Ok(None),
         };
-        let what = "list a folder";
-        let filter = format!("parents:{}", self.folder);
-        let mut query = vec![("filters", filter.as_str()), ("limit", PAGE), PROPERTIES];
+        let (what, within, filter) = match &self.folder {
+            Some(folder) => ("list a folder", "nodes", Some(format!("parents:{folder}"))),
+            None => ("list the trash", "trash", None),
+        };
+        let mut query = Vec::with_capacity(4);
+        query.extend(filter.as_deref().map(|filter| ("filters", filter)));
+        query.extend([("limit", PAGE), PROPERTIES]);
         query.extend(token.as_deref().map(|token| ("startToken", token)));
-        let url = self.service.nodes_url(&query);
+        let url = self.service.query_url(within, &query);
         let body = match self.service.whole(&Call::get(what, url)).await {
             Ok(body) => body,
             Err(Error::InvalidArgument(detail))
@@ -125,7 +142,11 @@ impl<P: Platform> Listing<P> {
         };
         let mut nodes = Vec::with_capacity(page.data.len());
         for node in page.data {
-            if let Some(odd) = node.oddity(Some(&self.folder)) {
+            let odd = match &self.folder {
+                Some(folder) => node.oddity(Some(folder)),
+                None => node.oddity_in_trash(),
+            };
+            if let Some(odd) = odd {
                 self.tell(&node.id, odd);
             } else if self.seen.insert(&node.id) {
                 nodes.push(node.into_node(self.service.encoding));
@@ -156,7 +177,11 @@ impl<P: Platform> Listing<P> {
             Some(path) => shown(path),
             None => "the node".to_owned(),
         };
-        match self.service.stat(&Target::Id(self.folder.clone())).await {
+        let Some(folder) = &self.folder else {
+            // The trash is always there.
+            return Ok(());
+        };
+        match self.service.stat_id(folder).await {
             Ok(node) if node.kind == Kind::Folder => Ok(()),
             Ok(_) => Err(Error::NotAFolder(Detail::new(format!(
                 "not a folder: {}",
@@ -177,8 +202,8 @@ impl<P: Platform> Listing<P> {
             Odd::Nameless => "it has no name",
             Odd::Elsewhere => "it is in another folder",
             // Trashed nodes may linger in the index, uploads may be under way: no news.
-            Odd::NotAvailable | Odd::Pending => {
-                let line = format!("a listing has node {id}, which is not available");
+            Odd::NotAvailable | Odd::NotTrashed | Odd::Pending => {
+                let line = format!("a listing has node {id}, which is not there (any more)");
                 self.service.platform.log(Level::Debug, &line);
                 return;
             }

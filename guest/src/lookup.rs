@@ -34,7 +34,7 @@ impl<P: Platform> Service<P> {
             Some(Odd::NotAvailable | Odd::Pending) => Err(Error::NotFound(Detail::new(
                 "the node is in the trash, or not there yet",
             ))),
-            Some(Odd::Kind | Odd::Nameless | Odd::Elsewhere) => {
+            Some(Odd::Kind | Odd::Nameless | Odd::Elsewhere | Odd::NotTrashed) => {
                 Err(Error::protocol(what, "it is neither file nor folder"))
             }
         }

@@ -153,10 +153,15 @@ impl<P: Platform> Service<P> {
 
     /// `nodes` with a query, encoded as all clients of the service do.
     pub(crate) fn nodes_url(&self, query: &[(&str, &str)]) -> String {
+        self.query_url("nodes", query)
+    }
+
+    /// A listing of the metadata half, with its query.
+    pub(crate) fn query_url(&self, listing: &str, query: &[(&str, &str)]) -> String {
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(query)
             .finish();
-        format!("{}nodes?{query}", self.metadata)
+        format!("{}{listing}?{query}", self.metadata)
     }
 
     /// The URL of a node in the metadata half.

@@ -36,6 +36,8 @@ pub(crate) struct Node {
     /// Ids of the folders it is in.
     pub(crate) parents: Vec<String>,
     pub(crate) version: u64,
+    /// Short words that any program may put on it.
+    pub(crate) labels: Vec<String>,
 }
 
 /// A node as the service sends it.
@@ -56,6 +58,8 @@ pub(crate) struct WireNode<'a> {
     parents: Option<Vec<Cow<'a, str>>>,
     #[serde(default)]
     version: Option<u64>,
+    #[serde(default)]
+    labels: Option<Vec<String>>,
     #[serde(borrow, default, deserialize_with = "null_as_empty")]
     created_date: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "null_as_empty")]
@@ -88,6 +92,8 @@ pub(crate) enum Odd {
     Kind,
     /// In the trash, or gone.
     NotAvailable,
+    /// The trash's listing has it, and it is not in the trash.
+    NotTrashed,
     /// An upload to it has not ended, or never will.
     Pending,
     /// A folder's listing has it, and it is not in that folder.
@@ -99,12 +105,23 @@ pub(crate) enum Odd {
 impl WireNode<'_> {
     /// Whether it is the child of `parent` that its listing says it is.
     pub(crate) fn oddity(&self, parent: Option<&str>) -> Option<Odd> {
-        let here = |parent: &str| self.parents.iter().flatten().any(|id| id == parent);
         match self.status.as_ref() {
-            "AVAILABLE" => {}
-            "PENDING" => return Some(Odd::Pending),
-            _ => return Some(Odd::NotAvailable),
+            "AVAILABLE" => self.oddity_besides_status(parent),
+            "PENDING" => Some(Odd::Pending),
+            _ => Some(Odd::NotAvailable),
         }
+    }
+
+    /// Whether it is in the trash, as the trash's listing says.
+    pub(crate) fn oddity_in_trash(&self) -> Option<Odd> {
+        match self.status.as_ref() {
+            "TRASH" => self.oddity_besides_status(None),
+            _ => Some(Odd::NotTrashed),
+        }
+    }
+
+    fn oddity_besides_status(&self, parent: Option<&str>) -> Option<Odd> {
+        let here = |parent: &str| self.parents.iter().flatten().any(|id| id == parent);
         if !matches!(self.kind.as_ref(), "FILE" | "FOLDER") {
             Some(Odd::Kind)
         } else if self.is_root != Some(true) && self.name.as_deref().unwrap_or("").is_empty() {
@@ -162,6 +179,7 @@ impl WireNode<'_> {
                 .map(Cow::into_owned)
                 .collect(),
             version: self.version.unwrap_or(0),
+            labels: self.labels.unwrap_or_default(),
         }
     }
 }

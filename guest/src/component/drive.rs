@@ -20,7 +20,7 @@ use super::{
     },
     wasi::{Body, Incoming, Wasi, report_panics, told},
 };
-use crate::{error, listing::Listing, service::Service};
+use crate::{error, listing::Listing, service::Service, trash::PURGE_REFUSED, wire};
 
 /// An open remote.
 pub(super) struct Remote {
@@ -42,42 +42,44 @@ fn cancelled(cancel: FutureReader<bool>) -> Cancelled {
     })
 }
 
+/// A flow on its way. It is boxed so that what is made around it is made once in the
+/// component, and not for each call.
+type Flow<'a, T> = Pin<Box<dyn Future<Output = Result<T, error::Error>> + 'a>>;
+
 /// Runs a flow, unless it is cancelled first; then all it has under way is dropped.
-async fn until<T>(
-    flow: impl Future<Output = Result<T, error::Error>>,
-    cancel: &mut Cancelled,
-) -> Result<T, Error> {
-    match select(Box::pin(flow), cancel).await {
+async fn until<T>(flow: Flow<'_, T>, cancel: &mut Cancelled) -> Result<T, Error> {
+    match select(flow, cancel).await {
         Either::Left((outcome, _)) => outcome.map_err(Error::from),
         Either::Right(_) => Err(Error::Cancelled),
     }
 }
 
-impl GuestRemote for Remote {
-    async fn connect(options: Options, cancel: FutureReader<bool>) -> Result<drive::Remote, Error> {
-        report_panics();
-        let flow = Service::connect(Wasi, options.into());
-        let service = Rc::new(until(flow, &mut cancelled(cancel)).await?);
-        Ok(drive::Remote::new(Self { service }))
-    }
+/// The same for a flow that ends in one node.
+async fn node(flow: Flow<'_, wire::Node>, cancel: FutureReader<bool>) -> Result<Node, Error> {
+    until(flow, &mut cancelled(cancel)).await.map(Node::from)
+}
 
-    fn root(&self) -> String {
-        self.service.root.clone()
-    }
+/// Nodes as they come, and how they end.
+type Nodes = (StreamReader<Node>, FutureReader<Result<(), Error>>);
 
-    async fn list(
+impl Remote {
+    /// Lists a folder, or the trash.
+    async fn listed(
         &self,
-        folder: Target,
+        folder: Option<Target>,
         cancel: FutureReader<bool>,
-    ) -> Result<(StreamReader<Node>, FutureReader<Result<(), Error>>), Error> {
+    ) -> Result<Nodes, Error> {
         let mut cancel = cancelled(cancel);
         let service = Rc::clone(&self.service);
         let first = async {
-            let mut listing = Listing::open(service, &folder.into()).await?;
+            let mut listing = match folder {
+                Some(folder) => Listing::open(service, &folder.into()).await?,
+                None => Listing::of_trash(service),
+            };
             let page = listing.next_page().await?;
             Ok((listing, page))
         };
-        let (mut listing, mut page) = until(first, &mut cancel).await?;
+        let (mut listing, mut page) = until(Box::pin(first), &mut cancel).await?;
         let (mut nodes, reader) = wit_stream::new();
         let (end, outcome) = wit_future::new(|| Err(Error::Cancelled));
         spawn_local(async move {
@@ -93,18 +95,39 @@ impl GuestRemote for Remote {
                 }
                 Ok(())
             };
-            let outcome = until(pages, &mut cancel).await;
+            let outcome = until(Box::pin(pages), &mut cancel).await;
             drop(nodes);
             // Nobody may be waiting for it.
             let _ = end.write(outcome).await;
         });
         Ok((reader, outcome))
     }
+}
+
+impl GuestRemote for Remote {
+    async fn connect(options: Options, cancel: FutureReader<bool>) -> Result<drive::Remote, Error> {
+        report_panics();
+        let flow = Service::connect(Wasi, options.into());
+        let service = Rc::new(until(Box::pin(flow), &mut cancelled(cancel)).await?);
+        Ok(drive::Remote::new(Self { service }))
+    }
+
+    fn root(&self) -> String {
+        self.service.root.clone()
+    }
+
+    async fn list(
+        &self,
+        folder: Target,
+        cancel: FutureReader<bool>,
+    ) -> Result<(StreamReader<Node>, FutureReader<Result<(), Error>>), Error> {
+        self.listed(Some(folder), cancel).await
+    }
 
     async fn stat(&self, target: Target, cancel: FutureReader<bool>) -> Result<Node, Error> {
         let target = target.into();
         let flow = self.service.stat(&target);
-        until(flow, &mut cancelled(cancel)).await.map(Node::from)
+        node(Box::pin(flow), cancel).await
     }
 
     async fn read(
@@ -118,7 +141,7 @@ impl GuestRemote for Remote {
         let flow = self.service.read(&file, options.into());
         let Body {
             stream, trailers, ..
-        } = until(flow, &mut cancel).await?.body;
+        } = until(Box::pin(flow), &mut cancel).await?.body;
         let (end, outcome) = wit_future::new(|| Err(Error::Cancelled));
         spawn_local(async move {
             // The bytes never come by here; how they ended does.
@@ -129,7 +152,7 @@ impl GuestRemote for Remote {
                     error::Error::Interrupted(error::Detail::new(message))
                 })
             };
-            let outcome = until(ended, &mut cancel).await;
+            let outcome = until(Box::pin(ended), &mut cancel).await;
             // Nobody may be waiting for it.
             let _ = end.write(outcome).await;
         });
@@ -146,7 +169,7 @@ impl GuestRemote for Remote {
     ) -> Result<Node, Error> {
         let content = Incoming::new(content, complete);
         let flow = self.service.write(&path, content, options.into());
-        until(flow, &mut cancelled(cancel)).await.map(Node::from)
+        node(Box::pin(flow), cancel).await
     }
 
     async fn confirm(
@@ -157,7 +180,7 @@ impl GuestRemote for Remote {
     ) -> Result<Option<Node>, Error> {
         let write = write.into();
         let flow = self.service.confirm(&write, &md5);
-        let found = until(flow, &mut cancelled(cancel)).await?;
+        let found = until(Box::pin(flow), &mut cancelled(cancel)).await?;
         Ok(found.map(Node::from))
     }
 
@@ -178,12 +201,36 @@ impl GuestRemote for Remote {
         cancel: FutureReader<bool>,
     ) -> Result<Node, Error> {
         let flow = self.service.make_directory(&path);
-        until(flow, &mut cancelled(cancel)).await.map(Node::from)
+        node(Box::pin(flow), cancel).await
     }
 
     async fn trash(&self, target: Target, cancel: FutureReader<bool>) -> Result<(), Error> {
         let target = target.into();
         let flow = self.service.trash(&target);
-        until(flow, &mut cancelled(cancel)).await
+        until(Box::pin(flow), &mut cancelled(cancel)).await
+    }
+
+    async fn move_(
+        &self,
+        source: Target,
+        to: Vec<Vec<u8>>,
+        cancel: FutureReader<bool>,
+    ) -> Result<Node, Error> {
+        let source = source.into();
+        let flow = self.service.move_node(&source, &to);
+        node(Box::pin(flow), cancel).await
+    }
+
+    async fn list_trash(&self, cancel: FutureReader<bool>) -> Result<Nodes, Error> {
+        self.listed(None, cancel).await
+    }
+
+    async fn restore(&self, id: String, cancel: FutureReader<bool>) -> Result<Node, Error> {
+        let flow = self.service.restore(&id);
+        node(Box::pin(flow), cancel).await
+    }
+
+    fn purge_refused() -> String {
+        PURGE_REFUSED.to_owned()
     }
 }

@@ -200,6 +200,7 @@ fn address(outgoing: &http::Request, request: &Request) -> Option<()> {
     };
     let method = match request.method {
         Method::Get => http::Method::Get,
+        Method::Patch => http::Method::Patch,
         Method::Post => http::Method::Post,
         Method::Put => http::Method::Put,
     };

@@ -4,12 +4,15 @@ mod downloads;
 mod folders;
 mod listings;
 mod lookups;
+mod model;
+mod moves;
 mod pacing;
 mod retries;
 mod script;
 mod simulation;
 mod times;
 mod tokens;
+mod trash;
 mod uploads;
 
 use std::time::Duration;

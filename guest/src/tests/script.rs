@@ -151,6 +151,7 @@ impl Transport for Script {
         let reply = reply.unwrap_or_else(|| panic!("nothing is scripted for {request:?}"));
         let method = match request.method {
             Method::Get => "GET",
+            Method::Patch => "PATCH",
             Method::Post => "POST",
             Method::Put => "PUT",
         };

@@ -129,6 +129,27 @@ pub(super) enum Command {
     /// As `copy`, and then what only the destination has is removed (on a remote: moved to
     /// the trash), folder by folder, where all went well.
     Sync(Ends),
+    /// Move the files of one folder into another, or one file into a folder
+    ///
+    /// Within one remote nothing is sent: the service moves what the destination does not
+    /// have, a folder with all it holds at once. Elsewhere a file is copied, the copy is proven
+    /// by its MD5, and then the file is removed. A file over another one: that one goes to the
+    /// trash, on a remote.
+    Move(MoveEnds),
+    /// Move or rename one file or folder
+    ///
+    /// As `move`, but the destination is what the source is to be called, and not a folder
+    /// that it goes into.
+    Moveto(MoveEnds),
+    /// List or restore what is in a remote's trash
+    Trash(Trash),
+    /// Refused: the service lets no program but its own empty the trash
+    ///
+    /// It does so itself: what went to the trash is gone for good 30 days later.
+    Cleanup {
+        /// A remote
+        place: OsString,
+    },
     /// Make a folder, with those above it
     Mkdir {
         /// The folder
@@ -170,6 +191,57 @@ pub(super) enum NameClash {
     Skip,
     /// Give it another name there, the same in every run, such as "a (clash 1a2b3c4d).txt"
     Rename,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct MoveEnds {
+    /// A folder or a file
+    pub(super) source: OsString,
+    /// Where it goes; folders on the way are made
+    pub(super) destination: OsString,
+    /// Remove the source's folders as well that nothing is left in
+    #[arg(long)]
+    pub(super) delete_empty_src_dirs: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Trash {
+    #[command(subcommand)]
+    pub(super) command: TrashCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum TrashCommand {
+    /// List what is in the trash, with the ids that `restore` takes
+    ///
+    /// Size, time of the last change, id and name. Of a folder only the folder itself.
+    Ls {
+        /// A remote
+        place: OsString,
+    },
+    /// Put things back to where they were, with all that went to the trash with them
+    Restore(Restore),
+    /// Refused: the service lets no program but its own empty the trash
+    Empty {
+        /// A remote
+        place: OsString,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Restore {
+    /// A remote
+    pub(super) place: OsString,
+    /// Ids, as `acd trash ls` shows them
+    #[arg(
+        required_unless_present = "all",
+        conflicts_with = "all",
+        allow_hyphen_values = true
+    )]
+    pub(super) ids: Vec<String>,
+    /// All that is in the trash
+    #[arg(long)]
+    pub(super) all: bool,
 }
 
 #[derive(Args, Debug)]

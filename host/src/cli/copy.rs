@@ -8,7 +8,7 @@ use super::{
     App, args, exit::Exit, failure::Failure, log::Console, output::Stop, progress::Progress, store,
 };
 use crate::{
-    component::Clashes,
+    component::{Clashes, Sandbox},
     files::{Kind, shown},
     place::Place,
     transfer::{self, Change, Event, Mode, Observer, Outcome, Stats, Summary},
@@ -26,16 +26,33 @@ pub(super) async fn run(app: &App, mode: Mode, ends: &args::Ends) -> Result<Exit
     if mode == Mode::Sync {
         store::spare(&destination, data_dir)?;
     }
+    let clashes = match ends.name_clash {
+        args::NameClash::Fail => Clashes::Fail,
+        args::NameClash::Skip => Clashes::Skip,
+        args::NameClash::Rename => Clashes::Rename,
+    };
+    let summary = transfer(app, clashes, async |sandbox, options, observer| {
+        transfer::run(mode, source, destination, sandbox, options, observer).await
+    });
+    conclude(app, &summary.await?)
+}
+
+/// Has a run followed and reported, but for what became of it.
+pub(super) async fn transfer(
+    app: &App,
+    clashes: Clashes,
+    run: impl AsyncFnOnce(
+        &Sandbox,
+        transfer::Options,
+        Arc<dyn Observer>,
+    ) -> Result<Summary, transfer::Error>,
+) -> Result<Summary, Failure> {
     let sandbox = app.context().sandbox().await?;
     let options = transfer::Options {
         transfers: app.options.transfers,
         checkers: app.options.checkers,
         dry_run: app.options.dry_run,
-        clashes: match ends.name_clash {
-            args::NameClash::Fail => Clashes::Fail,
-            args::NameClash::Skip => Clashes::Skip,
-            args::NameClash::Rename => Clashes::Rename,
-        },
+        clashes,
         retries: app.options.retries,
         streams: app.options.multi_thread_streams,
     };
@@ -45,27 +62,19 @@ pub(super) async fn run(app: &App, mode: Mode, ends: &args::Ends) -> Result<Exit
     } else {
         Arc::new(Lines { console })
     };
-    let summary = if app.options.progress && !app.console.is_json() {
+    if app.options.progress && !app.console.is_json() {
         let progress = Progress::start(&app.console, reporter);
-        let outcome = transfer::run(
-            mode,
-            source,
-            destination,
-            sandbox,
-            options,
-            progress.observer(),
-        )
-        .await;
+        let outcome = run(sandbox, options, progress.observer()).await;
         progress.finish();
         outcome
     } else {
-        transfer::run(mode, source, destination, sandbox, options, reporter).await
+        run(sandbox, options, reporter).await
     }
-    .map_err(|error| Failure::from(&error))?;
-    conclude(app, &summary)
+    .map_err(|error| Failure::from(&error))
 }
 
-fn conclude(app: &App, summary: &Summary) -> Result<Exit, Stop> {
+/// Tells the numbers of a run, and its gravest error.
+pub(super) fn conclude(app: &App, summary: &Summary) -> Result<Exit, Stop> {
     let stats = &summary.stats;
     if app.console.is_json() {
         app.console.write_json(&summary_json(stats));

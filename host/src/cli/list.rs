@@ -99,7 +99,7 @@ fn lsd_line(entry: &Entry, modified: OffsetDateTime) -> String {
 }
 
 /// An entry with the keys of rclone's `lsjson`, as a line.
-fn json(entry: &Entry) -> String {
+pub(super) fn json(entry: &Entry) -> String {
     let is_folder = entry.kind == Kind::Folder;
     let modified = OffsetDateTime::from(entry.modified).format(&Rfc3339);
     let mut value = serde_json::json!({

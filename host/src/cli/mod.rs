@@ -20,12 +20,15 @@ mod exit;
 mod failure;
 mod list;
 mod log;
+mod moves;
 mod output;
 mod progress;
 mod rcat;
+mod relocate;
 mod requests;
 mod serve;
 mod store;
+mod trash;
 mod walk;
 
 use args::{Cli, Command, Global};
@@ -124,6 +127,9 @@ async fn run(cli: Cli, console: Console) -> Result<Exit, Stop> {
         Ok(()) = tokio::signal::ctrl_c() => {
             let failure = Failure::new("interrupted", Exit::Interrupted, "interrupted");
             Err(Stop::Failed(match cli.command {
+                Command::Move(_) | Command::Moveto(_) => failure.hint(
+                    "nothing is lost: run it again, and it goes on from where it is",
+                ),
                 Command::Copy(_) | Command::Sync(_) => failure.hint(
                     "files that were on their way are not there; run it again: what is done \
                      already is not done twice",
@@ -193,6 +199,10 @@ impl App {
             Command::Rcat { place } => rcat::rcat(self, place).await,
             Command::Copy(ends) => copy::run(self, Mode::Copy, ends).await,
             Command::Sync(ends) => copy::run(self, Mode::Sync, ends).await,
+            Command::Move(ends) => moves::move_into(self, ends).await,
+            Command::Moveto(ends) => moves::move_to(self, ends).await,
+            Command::Trash(trash) => trash::run(self, &trash.command).await,
+            Command::Cleanup { place } => trash::empty(self, place).await,
             Command::Mkdir { place } => change::mkdir(self, place).await,
             Command::Delete { place } => change::delete(self, place).await,
             Command::Purge { place } => change::purge(self, place).await,

@@ -97,7 +97,7 @@ fn local(place: Place, path: String, entry: files::Entry) -> Entry {
     }
 }
 
-fn on_remote(place: Place, path: String, node: component::Node) -> Entry {
+pub(super) fn on_remote(place: Place, path: String, node: component::Node) -> Entry {
     Entry {
         place,
         name: path.rsplit('/').next().unwrap_or_default().to_owned(),

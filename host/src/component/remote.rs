@@ -18,7 +18,8 @@ use tokio::sync::Mutex;
 use wasmtime::component::{FutureReader, ResourceAny, StreamReader};
 
 use super::{
-    Error, Node, NodePath, ReadOptions, RemoteOptions, Sandbox, Target, Unconfirmed, WriteOptions,
+    Detail, Error, Node, NodePath, ReadOptions, RemoteOptions, Sandbox, Target, Unconfirmed,
+    WriteOptions,
     bindings::drive,
     conv,
     sandbox::Instance,
@@ -292,6 +293,110 @@ impl Remote {
         })
         .await
         .map(|(value, _)| value)
+    }
+
+    /// Moves a node to another folder, renames it, or both, on the service's side. The
+    /// folder of `to` must exist.
+    ///
+    /// After a failure the node is where it was, or the error says where it is; the same
+    /// move again goes on from wherever an earlier one was cut off, by the end of this
+    /// process as well.
+    ///
+    /// # Errors
+    /// `NotFound`; `NameConflict` where another node has the name; `Forbidden` for the root;
+    /// `InvalidArgument` for a folder into itself, and for a node in several folders that
+    /// would get a new name or is not named by its path.
+    pub async fn move_node(&self, source: Target, to: NodePath) -> Result<Node, Error> {
+        self.call(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                let node = exports
+                    .remote()
+                    .call_move(at.accessor, remote, source.into(), to, cancel)
+                    .await?;
+                Ok(node.map(Node::from).map_err(Error::from))
+            }
+            .boxed()
+        })
+        .await
+        .map(|(value, _)| value)
+    }
+
+    /// What was moved to the trash, as it arrives, in no order: of a folder only the folder
+    /// itself.
+    ///
+    /// # Errors
+    /// As the service and the network have it.
+    pub async fn list_trash(&self) -> Result<NodeListing, Error> {
+        let ((batches, end), guard) = self
+            .call(move |at, remote, cancel| {
+                async move {
+                    let exports = at.backend.amazon_drive_backend_drive();
+                    let called = exports
+                        .remote()
+                        .call_list_trash(at.accessor, remote, cancel)
+                        .await?;
+                    let (nodes, end): (StreamReader<_>, FutureReader<_>) = match called {
+                        Ok(parts) => parts,
+                        Err(error) => return Ok(Err(error.into())),
+                    };
+                    at.accessor.with(|mut access| {
+                        let (consumer, batches) = IncomingItems::new();
+                        nodes.pipe(&mut access, consumer)?;
+                        Ok(Ok((batches, value(end, &mut access)?)))
+                    })
+                }
+                .boxed()
+            })
+            .await?;
+        Ok(NodeListing {
+            batches,
+            state: ListingState::Open(End(Some(end))),
+            _guard: guard,
+        })
+    }
+
+    /// Takes a node out of the trash, back to where it was, with all that went there with
+    /// it. One that is not in the trash is fine.
+    ///
+    /// # Errors
+    /// `NotFound`; `NameConflict` where another node has its name by now;
+    /// `InvalidArgument` where its folder is in the trash too.
+    pub async fn restore(&self, id: String) -> Result<Node, Error> {
+        self.call(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                let node = exports
+                    .remote()
+                    .call_restore(at.accessor, remote, id, cancel)
+                    .await?;
+                Ok(node.map(Node::from).map_err(Error::from))
+            }
+            .boxed()
+        })
+        .await
+        .map(|(value, _)| value)
+    }
+
+    /// Never works: the service lets only its own programs purge nodes.
+    ///
+    /// # Errors
+    /// Always `Forbidden`, which says why. No request is made.
+    pub async fn purge(&self, _: Target) -> Result<(), Error> {
+        let message = self
+            .sandbox
+            .call(|at| {
+                async move {
+                    let exports = at.backend.amazon_drive_backend_drive();
+                    exports.remote().call_purge_refused(at.accessor).await
+                }
+                .boxed()
+            })
+            .await?;
+        Err(Error::Forbidden(Detail {
+            message,
+            ..Detail::default()
+        }))
     }
 
     /// Runs a call on the component's handle, with its `cancel` argument. The guard is

@@ -26,7 +26,10 @@ pub use name::{local_name, shown};
 pub use part::{is_part_file, sweep_part, sweep_parts};
 pub use sink::Sink;
 pub use source::{Source, md5_of};
-pub use tree::{make_dir_all, remove_dir, remove_dir_all, remove_file, set_modified};
+pub use tree::{
+    Identity, identity, make_dir_all, remove_dir, remove_dir_all, remove_file, rename_new,
+    set_modified,
+};
 
 /// Runs `work` on a blocking thread. The thread can only be lost to a panic or to the
 /// runtime's end; that too becomes an [`Error::Io`] of this action and path.

@@ -76,6 +76,59 @@ pub async fn set_modified(
     .await
 }
 
+/// Gives a file or folder another path on the same file system, where nothing is yet.
+/// Returns whether that can be: `false` is another file system, and nothing was done.
+///
+/// # Errors
+/// An `Io` whose source says that something is there.
+pub async fn rename_new(from: &Path, to: &Path) -> Result<bool, Error> {
+    let (owned, target) = (from.to_owned(), to.to_owned());
+    blocking("move", from, move || {
+        use rustix::{
+            fs::{CWD, RenameFlags, renameat_with},
+            io::Errno,
+        };
+        match renameat_with(CWD, &owned, CWD, &target, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(true),
+            // Other disks, and file systems that cannot promise to replace nothing.
+            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS) => Ok(false),
+            Err(errno) => Err(Error::new("move", &owned, errno.into())),
+        }
+    })
+    .await
+}
+
+/// What shows that a file is the same and was not changed meanwhile. Nobody can set the
+/// time of the last change of a file's data or metadata, so it is better than the time a
+/// file says it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+/// The identity of an ordinary file; `None` for anything else, a link among it.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn identity(path: &Path) -> Result<Option<Identity>, Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    let owned = path.to_owned();
+    blocking("look at", path, move || {
+        let metadata =
+            fs::symlink_metadata(&owned).map_err(|source| Error::new("look at", &owned, source))?;
+        Ok(metadata.is_file().then(|| Identity {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }))
+    })
+    .await
+}
+
 async fn run(
     action: &'static str,
     path: &Path,
@@ -93,6 +146,45 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[tokio::test]
+    async fn rename_replaces_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        fs::write(&a, "a").unwrap();
+        fs::write(&b, "b").unwrap();
+        assert!(rename_new(&a, &b).await.is_err());
+        assert_eq!(fs::read(&b).unwrap(), b"b");
+        fs::remove_file(&b).unwrap();
+        assert!(rename_new(&a, &b).await.unwrap());
+        assert_eq!(fs::read(&b).unwrap(), b"a");
+    }
+
+    #[tokio::test]
+    async fn identity_is_lost_by_any_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "a").unwrap();
+        let first = identity(&path).await.unwrap().unwrap();
+        assert_eq!(identity(&path).await.unwrap(), Some(first));
+        // The clock of file systems has coarse ticks.
+        let changed = |write: &dyn Fn()| loop {
+            write();
+            let now = fs::symlink_metadata(&path).unwrap();
+            if std::os::unix::fs::MetadataExt::ctime_nsec(&now) != first.changed.1 {
+                break;
+            }
+        };
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        changed(&|| {
+            fs::write(&path, "b").unwrap();
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(time).unwrap();
+        });
+        assert_ne!(identity(&path).await.unwrap(), Some(first));
+        symlink("a", dir.path().join("link")).unwrap();
+        assert_eq!(identity(&dir.path().join("link")).await.unwrap(), None);
+    }
 
     #[tokio::test]
     async fn folders_are_made_with_their_parents_and_twice() {

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    os::unix::ffi::OsStrExt as _,
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
@@ -10,6 +11,7 @@ use super::{
     Error,
     local::Local,
     remote::Drive,
+    renamed::Renamed,
     side::{Decider, Entry, Side, Spot},
 };
 use crate::{
@@ -83,6 +85,62 @@ pub(super) async fn open(
         root,
         destination: side(destination, streams),
         destination_spot,
+        destination_exists: target.is_some(),
+    })
+}
+
+/// Looks at one file, and at the folder it is to be in under the destination's name.
+/// Changes nothing.
+pub(super) async fn open_file(
+    source: Place,
+    destination: Place,
+    streams: usize,
+    decider: &dyn Decider,
+) -> Result<Ends, Error> {
+    let not_a_file = |place: &Place| Error::NotAFile {
+        path: place.shown(),
+    };
+    let found = look_at(&source).await?.ok_or_else(|| Error::NotFound {
+        path: source.shown(),
+    })?;
+    if found.kind != Kind::File {
+        return Err(not_a_file(&source));
+    }
+    let name = match &destination {
+        Place::Local(path) => path.file_name().map(|name| name.as_bytes().to_vec()),
+        Place::Remote { path, .. } => path.last().cloned(),
+    };
+    let name = name.ok_or_else(|| not_a_file(&destination))?;
+    if look_at(&destination)
+        .await?
+        .is_some_and(|there| there.kind != Kind::File)
+    {
+        return Err(not_a_file(&destination));
+    }
+    if related(&source, &destination, decider).await? == Relation::Same {
+        return Err(Error::Overlap {
+            source_path: source.shown(),
+            destination_path: destination.shown(),
+        });
+    }
+    let folder = parent(&destination);
+    let target = look_at(&folder).await?;
+    if target.as_ref().is_some_and(|it| it.kind != Kind::Folder) {
+        return Err(Error::NotAFolder {
+            path: folder.shown(),
+        });
+    }
+    let actual = found.name.to_vec();
+    let file = Entry {
+        name: name.clone().into(),
+        ..found
+    };
+    Ok(Ends {
+        source: Arc::new(Renamed::new(side(parent(&source), streams), actual, name)),
+        source_spot: Spot::base(None),
+        root: Root::File(file),
+        destination: side(folder, streams),
+        destination_spot: Spot::base(target.as_ref().and_then(id_of)),
         destination_exists: target.is_some(),
     })
 }

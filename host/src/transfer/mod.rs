@@ -37,6 +37,7 @@ mod local;
 mod plan;
 mod ranges;
 mod remote;
+mod renamed;
 pub(crate) mod resume;
 mod send;
 mod side;
@@ -117,6 +118,23 @@ pub async fn run(
     let decider = Arc::new(sandbox.clone());
     let ends = ends::open(source, destination, options.streams, &*decider).await?;
     Ok(drive::drive(ends, mode, options, decider, observer).await)
+}
+
+/// Copies one file to a path, as [`run`] copies one into a folder; the folders on the way
+/// are made.
+///
+/// # Errors
+/// As [`run`], and `NotAFile` for a source or a destination that is a folder.
+pub async fn run_file(
+    source: Place,
+    destination: Place,
+    sandbox: &Sandbox,
+    options: Options,
+    observer: Arc<dyn Observer>,
+) -> Result<Summary, Error> {
+    let decider = Arc::new(sandbox.clone());
+    let ends = ends::open_file(source, destination, options.streams, &*decider).await?;
+    Ok(drive::drive(ends, Mode::Copy, options, decider, observer).await)
 }
 
 /// What all parts of one run share.
