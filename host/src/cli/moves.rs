@@ -222,7 +222,7 @@ async fn snapshot(
             }
         }
     }
-    folders.sort_by(|a, b| a.path.len().cmp(&b.path.len()));
+    folders.sort_by_key(|folder| folder.path.len());
     Ok((before, folders))
 }
 
