@@ -192,7 +192,7 @@ impl GuestRemote for Remote {
     ) -> Result<(), Error> {
         let target = target.into();
         let flow = self.service.set_original_time(&target, time.into());
-        until(flow, &mut cancelled(cancel)).await
+        until(Box::pin(flow), &mut cancelled(cancel)).await
     }
 
     async fn make_directory(
