@@ -7,6 +7,7 @@
 //! - `remotes`: configured remotes, tokens, refresh
 //! - `sandbox`: what a component cannot do
 //! - `kill`: processes that die at any moment
+//! - `moves`: moves and the trash, with faults at every step
 //! - `rclone`: the real rclone, which knew the real service, as a client of our server
 //! - `server_kill`: a server that dies fifty times under load
 //! - `serve_data`: `acd serve backup` and `acd serve fsck`

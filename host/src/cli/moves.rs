@@ -184,7 +184,7 @@ fn finish(app: &App, summary: &Summary, exit: Exit) -> Result<Exit, Stop> {
 /// A file of the source as it was before the copy.
 enum Before {
     Local(Place, Identity),
-    Remote(Place, Entry),
+    Remote(Box<Entry>),
 }
 
 /// All files below, by their paths as people see them, and the folders, each after the one
@@ -222,7 +222,7 @@ async fn snapshot(
             }
         }
     }
-    folders.sort_by(|a, b| a.path.len().cmp(&b.path.len()));
+    folders.sort_by_key(|folder| folder.path.len());
     Ok((before, folders))
 }
 
@@ -233,7 +233,7 @@ async fn keep(entry: &Entry) -> Result<Option<Before>, Failure> {
             Ok(None) | Err(files::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         },
-        Place::Remote { .. } => Ok(Some(Before::Remote(entry.place.clone(), entry.clone()))),
+        Place::Remote { .. } => Ok(Some(Before::Remote(Box::new(entry.clone())))),
     }
 }
 
@@ -253,7 +253,8 @@ async fn remove(before: &Before) -> Result<(), Failure> {
             }
             files::remove_file(path).await?;
         }
-        Before::Remote(place, entry) => {
+        Before::Remote(entry) => {
+            let place = &entry.place;
             let (Place::Remote { remote, .. }, Some(id)) = (place, &entry.id) else {
                 return Err(changed(place));
             };
