@@ -17,14 +17,18 @@ pub mod names;
 pub mod policy;
 pub mod sync;
 
+mod account;
+mod changes;
 #[cfg(target_family = "wasm")]
 mod component;
 mod error;
 mod folders;
+mod lenient;
 mod listing;
 mod lookup;
 mod moves;
 mod multipart;
+mod odd;
 mod pacer;
 mod platform;
 mod read;
@@ -35,4 +39,6 @@ mod tests;
 mod times;
 mod trash;
 mod upload;
+mod view;
+mod walk;
 mod wire;

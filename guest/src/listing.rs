@@ -7,7 +7,7 @@ use crate::{
     lookup::{PROPERTIES, Target, shown},
     platform::{Level, Platform},
     service::{Call, Service},
-    wire::{Kind, Node, Odd, Page},
+    wire::{Kind, Node, Page},
 };
 
 /// A listing under way.
@@ -21,6 +21,16 @@ pub(crate) struct Listing<P> {
     /// Handed out already: pages can repeat nodes, and a listing can start anew.
     seen: Seen,
     restarts: u32,
+    check: Check,
+}
+
+/// Whether a folder that seems to be empty is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    /// It may be no folder.
+    IfEmpty,
+    /// Its own parent's listing has just said that it is one.
+    Never,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,32 +41,12 @@ enum Next {
 }
 
 /// Ids, in little room: a folder may have a million.
-#[derive(Default)]
-struct Seen {
-    /// What the service's ids are: 128 bits in 22 characters.
-    usual: HashSet<u128>,
-    other: HashSet<String>,
-}
+pub(crate) type Seen = HashSet<u128>;
 
-impl Seen {
-    /// Whether it is new.
-    fn insert(&mut self, id: &str) -> bool {
-        match bits(id) {
-            Some(bits) => self.usual.insert(bits),
-            None => self.other.insert(id.to_owned()),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.usual.is_empty() && self.other.is_empty()
-    }
-}
-
-/// The bits behind 22 characters of URL-safe base64, if the id is just that.
-fn bits(id: &str) -> Option<u128> {
-    if id.len() != 22 {
-        return None;
-    }
+/// A node's id, in little room: the bits behind 22 characters of URL-safe base64, which all
+/// ids of the service were, or a number made of another text. That two such texts give the
+/// same one is as good as impossible, where nobody tries; and only the service could.
+pub(crate) fn short(id: &str) -> u128 {
     let mut bits = 0_u128;
     for (place, byte) in id.bytes().enumerate() {
         let six = match byte {
@@ -65,15 +55,26 @@ fn bits(id: &str) -> Option<u128> {
             b'0'..=b'9' => byte - b'0' + 52,
             b'-' => 62,
             b'_' => 63,
-            _ => return None,
+            _ => return mixed(id),
         };
         // 21 characters have 126 bits; the last one has two, and four that must be 0.
-        if place == 21 {
-            return (six & 0b1111 == 0).then_some(bits << 2 | u128::from(six >> 4));
+        match place {
+            0..21 => bits = bits << 6 | u128::from(six),
+            21 if id.len() == 22 && six & 0b1111 == 0 => {
+                return bits << 2 | u128::from(six >> 4);
+            }
+            _ => break,
         }
-        bits = bits << 6 | u128::from(six);
     }
-    None
+    mixed(id)
+}
+
+/// FNV-1a of 128 bits.
+fn mixed(id: &str) -> u128 {
+    id.bytes()
+        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
+            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        })
 }
 
 impl<P: Platform> Listing<P> {
@@ -83,26 +84,40 @@ impl<P: Platform> Listing<P> {
             Target::Path(path) => Some(path.clone()),
             Target::Id(_) => None,
         };
-        Ok(Self {
-            folder: Some(service.folder_target(target).await?),
+        let folder = service.folder_target(target).await?;
+        Ok(Self::new(service, Some(folder), path, Check::IfEmpty))
+    }
+
+    /// Of what is in the trash by itself.
+    pub(crate) fn of_trash(service: Rc<Service<P>>) -> Self {
+        Self::new(service, None, None, Check::Never)
+    }
+
+    /// Lists a folder that another listing has just shown.
+    pub(crate) fn of_folder(service: Rc<Service<P>>, id: String) -> Self {
+        Self::new(service, Some(id), None, Check::Never)
+    }
+
+    fn new(
+        service: Rc<Service<P>>,
+        folder: Option<String>,
+        path: Option<Vec<Vec<u8>>>,
+        check: Check,
+    ) -> Self {
+        Self {
+            folder,
             service,
             path,
             next: Next::First,
             seen: Seen::default(),
             restarts: 0,
-        })
+            check,
+        }
     }
 
-    /// Of what is in the trash by itself.
-    pub(crate) fn of_trash(service: Rc<Service<P>>) -> Self {
-        Self {
-            folder: None,
-            service,
-            path: None,
-            next: Next::First,
-            seen: Seen::default(),
-            restarts: 0,
-        }
+    /// The folder's id; the trash has none.
+    pub(crate) fn folder(&self) -> &str {
+        self.folder.as_deref().unwrap_or_default()
     }
 
     /// The nodes of the next page, which may be none; `None` after the last one.
@@ -130,8 +145,7 @@ impl<P: Platform> Listing<P> {
             }
             Err(error) => return Err(error),
         };
-        let page: Page<'_> =
-            serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
+        let page = Page::read(&body).map_err(|error| Error::protocol(what, error))?;
         self.next = match page.next_token {
             None => Next::End,
             Some(next) if next.is_empty() => Next::End,
@@ -147,12 +161,14 @@ impl<P: Platform> Listing<P> {
                 None => node.oddity_in_trash(),
             };
             if let Some(odd) = odd {
-                self.tell(&node.id, odd);
-            } else if self.seen.insert(&node.id) {
+                self.service.tell_odd(&node, odd);
+            } else if self.seen.insert(short(&node.id)) {
                 nodes.push(node.into_node(self.service.encoding));
+            } else if self.restarts == 0 {
+                self.service.tell_repeated(&node);
             }
         }
-        if self.next == Next::End && self.seen.is_empty() {
+        if self.next == Next::End && self.seen.is_empty() && self.check == Check::IfEmpty {
             self.check_folder().await?;
         }
         Ok(Some(nodes))
@@ -195,22 +211,6 @@ impl<P: Platform> Listing<P> {
             }
         }
     }
-
-    fn tell(&self, id: &str, odd: Odd) {
-        let why = match odd {
-            Odd::Kind => "it is neither file nor folder",
-            Odd::Nameless => "it has no name",
-            Odd::Elsewhere => "it is in another folder",
-            // Trashed nodes may linger in the index, uploads may be under way: no news.
-            Odd::NotAvailable | Odd::NotTrashed | Odd::Pending => {
-                let line = format!("a listing has node {id}, which is not there (any more)");
-                self.service.platform.log(Level::Debug, &line);
-                return;
-            }
-        };
-        let line = format!("left out of a listing: node {id}, as {why}");
-        self.service.platform.log(Level::Warn, &line);
-    }
 }
 
 /// The service's largest page.
@@ -242,9 +242,10 @@ mod tests {
         ];
         let mut seen = Seen::default();
         for id in ids {
-            assert!(seen.insert(id), "{id}");
-            assert!(!seen.insert(id), "{id}");
+            assert!(seen.insert(short(id)), "{id}");
+            assert!(!seen.insert(short(id)), "{id}");
         }
-        assert_eq!((seen.usual.len(), seen.other.len()), (5, 4));
+        assert_eq!(short("AAAAAAAAAAAAAAAAAAAAAA"), 0);
+        assert_eq!(short("_____________________w"), u128::MAX);
     }
 }

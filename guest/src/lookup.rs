@@ -4,8 +4,8 @@ use crate::{
     error::{Detail, Error},
     names,
     platform::{Level, Platform},
-    service::{Call, Service},
-    wire::{Kind, Node, Odd, Page},
+    service::{Call, FOLDER_LIFE, Service},
+    wire::{Kind, Node, Odd, Page, WireNode},
 };
 
 /// A node, by either of its names.
@@ -34,9 +34,9 @@ impl<P: Platform> Service<P> {
             Some(Odd::NotAvailable | Odd::Pending) => Err(Error::NotFound(Detail::new(
                 "the node is in the trash, or not there yet",
             ))),
-            Some(Odd::Kind | Odd::Nameless | Odd::Elsewhere | Odd::NotTrashed) => {
-                Err(Error::protocol(what, "it is neither file nor folder"))
-            }
+            Some(
+                Odd::Unreadable | Odd::Kind | Odd::Nameless | Odd::Elsewhere | Odd::NotTrashed,
+            ) => Err(Error::protocol(what, "it is neither file nor folder")),
         }
     }
 
@@ -100,14 +100,11 @@ impl<P: Platform> Service<P> {
             escape(parent),
             escape(&service_name)
         );
-        let url = self.nodes_url(&[("filters", &filter), PROPERTIES]);
-        let body = self.whole(&Call::get(what, url)).await?;
-        let page: Page<'_> =
-            serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
-        let mut found = page.data.into_iter().filter(|node| {
-            // The index can be behind the nodes: what it says is checked.
+        // The index can be behind the nodes: what it says is checked.
+        let wanted = |node: &WireNode<'_>| {
             node.oddity(Some(parent)).is_none() && node.name.as_deref() == Some(&*service_name)
-        });
+        };
+        let mut found = self.matching(what, &filter, &wanted).await?.into_iter();
         let Some(node) = found.next() else {
             return Err(Self::gone(&names::display(name)));
         };
@@ -115,17 +112,57 @@ impl<P: Platform> Service<P> {
             let line = format!("there are several nodes named {}", names::display(name));
             self.platform.log(Level::Warn, &line);
         }
-        Ok(node.into_node(self.encoding))
+        Ok(node)
+    }
+
+    /// The nodes of the first page on which there are such: even few come with pages before
+    /// them that have none.
+    pub(crate) async fn matching(
+        &self,
+        what: &str,
+        filter: &str,
+        wanted: &dyn Fn(&WireNode<'_>) -> bool,
+    ) -> Result<Vec<Node>, Error> {
+        let mut token: Option<String> = None;
+        loop {
+            let mut query = vec![("filters", filter), PROPERTIES];
+            query.extend(token.as_deref().map(|token| ("startToken", token)));
+            let url = self.nodes_url(&query);
+            let body = self.whole(&Call::get(what, url)).await?;
+            let page = Page::read(&body).map_err(|error| Error::protocol(what, error))?;
+            let found: Vec<_> = page
+                .data
+                .into_iter()
+                .filter(|node| wanted(node))
+                .map(|node| node.into_node(self.encoding))
+                .collect();
+            match page.next_token.filter(|next| !next.is_empty()) {
+                Some(next) if found.is_empty() => {
+                    if token.as_ref() == Some(&next) {
+                        return Err(Error::protocol(what, "a page names itself as the next one"));
+                    }
+                    token = Some(next);
+                }
+                _ => return Ok(found),
+            }
+        }
     }
 
     pub(crate) fn remembered(&self, parent: &str, service_name: &str) -> Option<String> {
         let key = (parent.to_owned(), service_name.to_owned());
-        self.folders.borrow_mut().get(&key).cloned()
+        let mut folders = self.folders.borrow_mut();
+        let (id, found) = folders.get(&key)?;
+        if self.platform.now().saturating_sub(*found) < FOLDER_LIFE {
+            return Some(id.clone());
+        }
+        folders.pop(&key);
+        None
     }
 
     pub(crate) fn remember(&self, parent: &str, service_name: &str, id: &str) {
         let key = (parent.to_owned(), service_name.to_owned());
-        self.folders.borrow_mut().put(key, id.to_owned());
+        let found = (id.to_owned(), self.platform.now());
+        self.folders.borrow_mut().put(key, found);
     }
 
     /// Forgets all folders on a way.
@@ -135,7 +172,7 @@ impl<P: Platform> Service<P> {
         for name in path {
             let key = (parent, names::encode(name, self.encoding));
             match folders.pop(&key) {
-                Some(id) => parent = id,
+                Some((id, _)) => parent = id,
                 None => return,
             }
         }
@@ -146,7 +183,7 @@ impl<P: Platform> Service<P> {
         let mut folders = self.folders.borrow_mut();
         let stale: Vec<_> = folders
             .iter()
-            .filter(|(_, known)| known.as_str() == id)
+            .filter(|(_, (known, _))| known == id)
             .map(|(key, _)| key.clone())
             .collect();
         for key in stale {

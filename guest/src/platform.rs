@@ -112,6 +112,15 @@ pub(crate) trait Transport {
 
     /// All of a body, at most `limit` bytes; an error unless it came to its end.
     async fn read_to_end(&self, body: Self::Body, limit: usize) -> Result<Vec<u8>, TransportError>;
+
+    /// The next bytes of a body, which may be none, and the body while there may be more of
+    /// it. `buffer` is one handed out before, to be used again, or an empty one. A body
+    /// that breaks off is an error after all bytes that came.
+    async fn read_some(
+        &self,
+        body: Self::Body,
+        buffer: Vec<u8>,
+    ) -> Result<(Vec<u8>, Option<Self::Body>), TransportError>;
 }
 
 /// Tells the time and lets it pass.

@@ -1,9 +1,10 @@
 //! A file's content on its way down.
 
-use serde::Deserialize;
+use serde_json::Error as JsonError;
 
 use crate::{
     error::{Detail, Error},
+    lenient::{self, Fields, Value},
     lookup::Target,
     names,
     platform::{Level, Platform, Response},
@@ -123,13 +124,27 @@ impl<P: Platform> Service<P> {
         }
     }
 
+    /// A temporary link to a file, by either of its names.
+    pub(crate) async fn temporary_link_to(&self, target: &Target) -> Result<String, Error> {
+        match target {
+            Target::Id(id) => self.temporary_link(id).await,
+            Target::Path(_) => {
+                let (id, _) = self.find_file(target, &ReadOptions::default()).await?;
+                self.temporary_link(&id).await
+            }
+        }
+    }
+
     /// A URL that gives a file to whoever has it. A secret, for a while.
     pub(crate) async fn temporary_link(&self, id: &str) -> Result<String, Error> {
         let what = "get a temporary link";
         let url = format!("{}?tempLink=true", self.node_url(id));
         let body = self.whole(&Call::get(what, url)).await?;
-        let linked: Linked =
-            serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
+        let mut linked = Linked::default();
+        lenient::object(&body, &mut linked).map_err(|error| Error::protocol(what, error))?;
+        if linked.is_folder {
+            return Err(Error::NotAFile(Detail::new("it is a folder")));
+        }
         let link = linked.temp_link.filter(|link| absolute(link).is_some());
         link.ok_or_else(|| Error::protocol(what, "there is none"))
     }
@@ -177,11 +192,21 @@ impl<P: Platform> Service<P> {
 }
 
 /// A node that was asked for with its link.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 struct Linked {
-    #[serde(default)]
     temp_link: Option<String>,
+    is_folder: bool,
+}
+
+impl<'de> Fields<'de> for Linked {
+    fn field(&mut self, key: &str, value: &mut dyn Value<'de>) -> Result<(), JsonError> {
+        match key {
+            "tempLink" => self.temp_link = value.text()?.map(Into::into),
+            "kind" => self.is_folder = value.text()?.as_deref() == Some("FOLDER"),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// Where a `Location` leads that came from `url`. The service's are absolute; of the

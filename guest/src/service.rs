@@ -11,6 +11,8 @@ use lru::LruCache;
 
 use crate::{
     error::{Detail, Error},
+    lenient,
+    listing::Seen,
     names::Encoding,
     pacer::{self, Pacer, Turn, WORTH_SAYING},
     platform::{
@@ -20,7 +22,7 @@ use crate::{
     policy::{self, Budget, Class, Outcome, Progress, State},
     retry_after::retry_after,
     times::Owner,
-    wire::{Endpoints, Page, Refusal, WireNode},
+    wire::{Endpoints, Refusal, WireNode},
 };
 
 /// An open account.
@@ -47,8 +49,13 @@ pub(crate) struct Service<P> {
     /// Whose properties this program's are.
     pub(crate) owner: Owner,
     /// Folders by parent id and service name.
-    pub(crate) folders: RefCell<LruCache<(String, String), String>>,
+    pub(crate) folders: Folders,
+    /// Odd nodes that the user was told of.
+    pub(crate) told: RefCell<Seen>,
 }
+
+/// Ids of folders by parent id and service name, and when each was found.
+pub(crate) type Folders = RefCell<LruCache<(String, String), (String, Duration)>>;
 
 /// How to open one.
 #[derive(Debug, Clone)]
@@ -123,12 +130,13 @@ impl<P: Platform> Service<P> {
             refused_token: RefCell::default(),
             owner: Owner::default(),
             folders: RefCell::new(LruCache::new(FOLDERS_KEPT)),
+            told: RefCell::default(),
         };
         let what = "discover the service's endpoints";
         let url = format!("{}account/endpoint", options.endpoint);
         let body = service.whole(&Call::get(what, url)).await?;
-        let endpoints: Endpoints =
-            serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
+        let mut endpoints = Endpoints::default();
+        lenient::object(&body, &mut endpoints).map_err(|error| Error::protocol(what, error))?;
         let base = |url: &str| match absolute(url) {
             Some(_) if url.ends_with('/') => Ok(url.to_owned()),
             Some(_) => Ok(format!("{url}/")),
@@ -138,16 +146,12 @@ impl<P: Platform> Service<P> {
         service.content = base(&endpoints.content_url)?;
 
         let what = "find the root folder";
-        let url = service.nodes_url(&[("filters", "kind:FOLDER AND isRoot:true")]);
-        let body = service.whole(&Call::get(what, url)).await?;
-        let page: Page<'_> =
-            serde_json::from_slice(&body).map_err(|error| Error::protocol(what, error))?;
-        let root = page
-            .data
-            .into_iter()
-            .find(|node| node.is_root() && node.oddity(None).is_none());
+        let wanted = |node: &WireNode<'_>| node.is_root() && node.oddity(None).is_none();
+        let filter = "kind:FOLDER AND isRoot:true";
+        let found = service.matching(what, filter, &wanted).await?;
+        let root = found.into_iter().next();
         let root = root.ok_or_else(|| Error::protocol(what, "there is none"))?;
-        service.root = root.id.into_owned();
+        service.root = root.id;
         Ok(service)
     }
 
@@ -406,7 +410,11 @@ impl<P: Platform> Service<P> {
 
     /// Reads a reply that is one node, which must be there for use.
     pub(crate) fn node<'b>(&self, what: &str, body: &'b [u8]) -> Result<WireNode<'b>, Error> {
-        serde_json::from_slice(body).map_err(|error| Error::protocol(what, error))
+        let node = WireNode::read(body).map_err(|error| Error::protocol(what, error))?;
+        match node.id.is_empty() {
+            false => Ok(node),
+            true => Err(Error::protocol(what, "it is no node")),
+        }
     }
 
     pub(crate) fn gone(shown: &str) -> Error {
@@ -488,6 +496,11 @@ pub(crate) fn path_segment(id: &str) -> String {
 
 /// Folders remembered: some 200 bytes each, and more than are open at any time.
 pub(crate) const FOLDERS_KEPT: NonZeroUsize = NonZeroUsize::new(4096).expect("it is not zero");
+
+/// How long a folder is remembered: another client may have moved it away and put another
+/// one in its place, and what is written by the old id then goes into the old one. Long
+/// enough that a run that goes through a tree looks up each folder once in a while only.
+pub(crate) const FOLDER_LIFE: Duration = Duration::from_secs(5 * 60);
 
 /// Most bytes of a reply in JSON. A page of 200 nodes has some 100 KB; this is for
 /// servers that have lost count.

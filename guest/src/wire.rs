@@ -1,10 +1,14 @@
 //! The service's JSON: read into own types here and nowhere else.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Serialize, de::Error as _};
+use serde_json::Error;
 
-use crate::names::{self, Encoding};
+use crate::{
+    lenient::{self, Fields, Value},
+    names::{self, Encoding},
+};
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,54 +44,100 @@ pub(crate) struct Node {
     pub(crate) labels: Vec<String>,
 }
 
-/// A node as the service sends it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A node as the service sends it. All of it may be missing: one odd node must not cost a
+/// whole page.
+#[derive(Debug, Default)]
 pub(crate) struct WireNode<'a> {
-    #[serde(borrow)]
+    /// Empty where there is none.
     pub(crate) id: Cow<'a, str>,
-    #[serde(borrow, default)]
     pub(crate) name: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "null_as_empty")]
     kind: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "null_as_empty")]
     status: Cow<'a, str>,
-    #[serde(default)]
-    is_root: Option<bool>,
-    #[serde(borrow, default)]
-    parents: Option<Vec<Cow<'a, str>>>,
-    #[serde(default)]
+    is_root: bool,
+    parents: Vec<Cow<'a, str>>,
     version: Option<u64>,
-    #[serde(default)]
-    labels: Option<Vec<String>>,
-    #[serde(borrow, default, deserialize_with = "null_as_empty")]
+    labels: Vec<Cow<'a, str>>,
     created_date: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "null_as_empty")]
     modified_date: Cow<'a, str>,
     /// The program that made it.
-    #[serde(borrow, default, deserialize_with = "null_as_empty")]
     pub(crate) created_by: Cow<'a, str>,
-    #[serde(borrow, default)]
-    content_properties: Option<WireContent<'a>>,
-    /// By owner and key.
-    #[serde(default)]
-    properties: Option<HashMap<String, HashMap<String, String>>>,
+    content: WireContent<'a>,
+    /// Kept in a property.
+    original_time: Option<Instant>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+impl<'de: 'a, 'a> Fields<'de> for WireNode<'a> {
+    fn field(&mut self, key: &str, value: &mut dyn Value<'de>) -> Result<(), Error> {
+        match key {
+            "id" => self.id = value.text()?.unwrap_or_default(),
+            "name" => self.name = value.text()?,
+            "kind" => self.kind = value.text()?.unwrap_or_default(),
+            "status" => self.status = value.text()?.unwrap_or_default(),
+            "isRoot" => self.is_root = value.flag()?,
+            "parents" => self.parents = value.texts()?,
+            "version" => self.version = value.number()?,
+            "labels" => self.labels = value.texts()?,
+            "createdBy" => self.created_by = value.text()?.unwrap_or_default(),
+            "createdDate" => self.created_date = value.text()?.unwrap_or_default(),
+            "modifiedDate" => self.modified_date = value.text()?.unwrap_or_default(),
+            "contentProperties" => self.content = value.object()?,
+            "properties" => self.original_time = value.object::<Owners>()?.0,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
 struct WireContent<'a> {
-    #[serde(default)]
     size: Option<u64>,
-    #[serde(borrow, default)]
     md5: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
     content_type: Option<Cow<'a, str>>,
+}
+
+impl<'de: 'a, 'a> Fields<'de> for WireContent<'a> {
+    fn field(&mut self, key: &str, value: &mut dyn Value<'de>) -> Result<(), Error> {
+        match key {
+            "size" => self.size = value.number()?,
+            "md5" => self.md5 = value.text()?,
+            "contentType" => self.content_type = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Properties by owner and key. Only the file's own time is of interest, whoever of this
+/// program's installations kept it.
+#[derive(Default)]
+struct Owners(Option<Instant>);
+
+impl<'de> Fields<'de> for Owners {
+    fn field(&mut self, _: &str, value: &mut dyn Value<'de>) -> Result<(), Error> {
+        let own: Properties = value.object()?;
+        self.0 = self.0.or(own.0);
+        Ok(())
+    }
+}
+
+/// One owner's properties.
+#[derive(Default)]
+struct Properties(Option<Instant>);
+
+impl<'de> Fields<'de> for Properties {
+    fn field(&mut self, key: &str, value: &mut dyn Value<'de>) -> Result<(), Error> {
+        if key == ORIGINAL_TIME {
+            self.0 = value.text()?.and_then(|text| instant(&text));
+        }
+        Ok(())
+    }
 }
 
 /// Why a node of a reply is not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Odd {
+    /// Not even an id.
+    Unreadable,
     /// Neither file nor folder.
     Kind,
     /// In the trash, or gone.
@@ -102,9 +152,19 @@ pub(crate) enum Odd {
     Nameless,
 }
 
-impl WireNode<'_> {
+impl<'a> WireNode<'a> {
+    /// What is no node is one without an id.
+    pub(crate) fn read(json: &'a [u8]) -> Result<Self, Error> {
+        let mut node = Self::default();
+        lenient::object(json, &mut node)?;
+        Ok(node)
+    }
+
     /// Whether it is the child of `parent` that its listing says it is.
     pub(crate) fn oddity(&self, parent: Option<&str>) -> Option<Odd> {
+        if self.id.is_empty() {
+            return Some(Odd::Unreadable);
+        }
         match self.status.as_ref() {
             "AVAILABLE" => self.oddity_besides_status(parent),
             "PENDING" => Some(Odd::Pending),
@@ -115,16 +175,17 @@ impl WireNode<'_> {
     /// Whether it is in the trash, as the trash's listing says.
     pub(crate) fn oddity_in_trash(&self) -> Option<Odd> {
         match self.status.as_ref() {
+            _ if self.id.is_empty() => Some(Odd::Unreadable),
             "TRASH" => self.oddity_besides_status(None),
             _ => Some(Odd::NotTrashed),
         }
     }
 
     fn oddity_besides_status(&self, parent: Option<&str>) -> Option<Odd> {
-        let here = |parent: &str| self.parents.iter().flatten().any(|id| id == parent);
+        let here = |parent: &str| self.parents.iter().any(|id| id == parent);
         if !matches!(self.kind.as_ref(), "FILE" | "FOLDER") {
             Some(Odd::Kind)
-        } else if self.is_root != Some(true) && self.name.as_deref().unwrap_or("").is_empty() {
+        } else if !self.is_root && self.name.as_deref().unwrap_or("").is_empty() {
             Some(Odd::Nameless)
         } else if parent.is_some_and(|parent| !here(parent)) {
             Some(Odd::Elsewhere)
@@ -135,11 +196,21 @@ impl WireNode<'_> {
 
     /// Whether it is the one folder that has no name and no parent.
     pub(crate) fn is_root(&self) -> bool {
-        self.is_root == Some(true) && self.kind == "FOLDER"
+        self.is_root && self.kind == "FOLDER"
     }
 
     pub(crate) fn is_file(&self) -> bool {
         self.kind == "FILE"
+    }
+
+    /// Whether it is in the trash.
+    pub(crate) fn is_trashed(&self) -> bool {
+        self.status == "TRASH"
+    }
+
+    /// Whether it is gone for good.
+    pub(crate) fn is_purged(&self) -> bool {
+        self.status == "PURGED"
     }
 
     /// As a node of this program.
@@ -149,75 +220,113 @@ impl WireNode<'_> {
         } else {
             Kind::Folder
         };
-        let content = self.content_properties.filter(|_| kind == Kind::File);
-        let (size, md5, content_type) = match content {
-            Some(content) => (
-                content.size,
-                content.md5.map(|md5| md5.to_ascii_lowercase()),
-                content.content_type.map(Cow::into_owned),
-            ),
-            None => (None, None, None),
+        let content = match kind {
+            Kind::File => self.content,
+            Kind::Folder => WireContent::default(),
         };
         let name = match (self.is_root, self.name) {
-            (Some(true), _) | (_, None) => Vec::new(),
+            (true, _) | (_, None) => Vec::new(),
             (_, Some(name)) => names::decode(&name, encoding),
         };
+        let md5 = content.md5.map(|md5| md5.to_ascii_lowercase());
         Node {
             id: self.id.into_owned(),
             name,
             kind,
-            size,
+            size: content.size,
             md5: md5.filter(|md5| !md5.is_empty()),
-            content_type,
+            content_type: content.content_type.map(Cow::into_owned),
             created: instant(&self.created_date).unwrap_or_default(),
             modified: instant(&self.modified_date).unwrap_or_default(),
-            original_time: original_time(self.properties.as_ref()),
-            parents: self
-                .parents
-                .into_iter()
-                .flatten()
-                .map(Cow::into_owned)
-                .collect(),
+            original_time: self.original_time,
+            parents: self.parents.into_iter().map(Cow::into_owned).collect(),
             version: self.version.unwrap_or(0),
-            labels: self.labels.unwrap_or_default(),
+            labels: self.labels.into_iter().map(Cow::into_owned).collect(),
         }
     }
-}
-
-/// The time that was kept in a property, whoever of this program's installations kept it.
-fn original_time(properties: Option<&HashMap<String, HashMap<String, String>>>) -> Option<Instant> {
-    let mut owners = properties?.values();
-    owners.find_map(|own| instant(own.get(ORIGINAL_TIME)?))
 }
 
 /// The property that keeps a file's own time, as the service writes times, with nine
 /// decimals.
 pub(crate) const ORIGINAL_TIME: &str = "acd_mtime";
 
-/// Text that may be missing, or null: one such node must not cost a whole page.
-fn null_as_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+/// A page of a listing.
+#[derive(Debug, Default)]
+pub(crate) struct Page<'a> {
+    pub(crate) data: Vec<WireNode<'a>>,
+    pub(crate) next_token: Option<String>,
+    is_one: bool,
 }
 
-/// A page of a listing.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Page<'a> {
-    // Not optional: a reply without it is no page, and must not pass for an empty one.
-    #[serde(borrow)]
-    pub(crate) data: Vec<WireNode<'a>>,
-    #[serde(default)]
-    pub(crate) next_token: Option<String>,
+impl<'de: 'a, 'a> Fields<'de> for Page<'a> {
+    fn field(&mut self, key: &str, value: &mut dyn Value<'de>) -> Result<(), Error> {
+        match key {
+            "data" => {
+                self.data = value.objects()?;
+                self.is_one = true;
+            }
+            // What is neither text nor null must not pass for the end.
+            "nextToken" => self.next_token = value.strict_text()?.map(Cow::into_owned),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Page<'a> {
+    pub(crate) fn read(json: &'a [u8]) -> Result<Self, Error> {
+        let mut page = Self::default();
+        lenient::object(json, &mut page)?;
+        match page.is_one {
+            true => Ok(page),
+            // A reply without nodes is no page, and must not pass for an empty one.
+            false => Err(Error::custom("there is no data")),
+        }
+    }
+}
+
+/// A line of the changes.
+#[derive(Debug, Default)]
+pub(crate) struct WireSet<'a> {
+    pub(crate) checkpoint: Cow<'a, str>,
+    pub(crate) reset: bool,
+    pub(crate) nodes: Option<Vec<WireNode<'a>>>,
+    pub(crate) status_code: Option<u64>,
+    pub(crate) end: bool,
+}
+
+impl<'de: 'a, 'a> Fields<'de> for WireSet<'a> {
+    fn field(&mut self, key: &str, value: &mut dyn Value<'de>) -> Result<(), Error> {
+        match key {
+            "checkpoint" => self.checkpoint = value.text()?.unwrap_or_default(),
+            "reset" => self.reset = value.flag()?,
+            // What is no list is an error, and must not pass for an empty one.
+            "nodes" => self.nodes = Some(value.objects()?),
+            "statusCode" => self.status_code = value.number()?,
+            "end" => self.end = value.flag()?,
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// Where an account's two halves are.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub(crate) struct Endpoints {
-    #[serde(default)]
     pub(crate) content_url: String,
-    #[serde(default)]
     pub(crate) metadata_url: String,
+}
+
+impl<'de> Fields<'de> for Endpoints {
+    fn field(&mut self, key: &str, value: &mut dyn Value<'de>) -> Result<(), Error> {
+        let url = match key {
+            "contentUrl" => &mut self.content_url,
+            "metadataUrl" => &mut self.metadata_url,
+            _ => return Ok(()),
+        };
+        *url = value.text()?.unwrap_or_default().into_owned();
+        Ok(())
+    }
 }
 
 /// A node to be made.
@@ -251,6 +360,27 @@ pub(crate) fn add_time(node: &mut String, owner: &str, time: &str) {
     }
 }
 
+/// What changes are wanted.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChangesAfter<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include_purged: Option<&'static str>,
+}
+
+impl<'a> ChangesAfter<'a> {
+    pub(crate) fn new(checkpoint: Option<&'a str>) -> Self {
+        Self {
+            checkpoint,
+            // Only who has been told of a node can want to know that it is gone. The flag
+            // was text in all clients.
+            include_purged: checkpoint.map(|_| "true"),
+        }
+    }
+}
+
 /// What a reply says of why it is no success. All of it may be missing: there are bodies
 /// of JSON with and without a code, of XML, and none at all.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -264,29 +394,11 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn parse(body: &[u8], request_id: Option<&str>) -> Self {
-        #[derive(Deserialize, Default)]
-        struct Body {
-            #[serde(default)]
-            message: Option<String>,
-            #[serde(default)]
-            code: Option<String>,
-            #[serde(default)]
-            info: Option<Info>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Info {
-            #[serde(default)]
-            node_id: Option<String>,
-        }
-        let request_id = request_id.map(str::to_owned);
-        if let Ok(body) = serde_json::from_slice::<Body>(body) {
-            return Self {
-                message: body.message.unwrap_or_default(),
-                code: body.code.unwrap_or_default(),
-                node_id: body.info.and_then(|info| info.node_id),
-                request_id,
-            };
+        let mut refusal = Self::default();
+        let read = lenient::object(body, &mut refusal);
+        refusal.request_id = request_id.map(str::to_owned);
+        if read.is_ok() {
+            return refusal;
         }
         // S3 and the front end speak XML.
         let text = String::from_utf8_lossy(body);
@@ -298,7 +410,7 @@ impl Refusal {
             message: inside("Message").unwrap_or_default(),
             code: inside("Code").unwrap_or_default(),
             node_id: None,
-            request_id,
+            request_id: refusal.request_id,
         }
     }
 }
@@ -332,6 +444,31 @@ impl Instant {
             text.push(after);
         }
         Some(text)
+    }
+}
+
+impl<'de> Fields<'de> for Refusal {
+    fn field(&mut self, key: &str, value: &mut dyn Value<'de>) -> Result<(), Error> {
+        match key {
+            "message" => self.message = value.text()?.unwrap_or_default().into_owned(),
+            "code" => self.code = value.text()?.unwrap_or_default().into_owned(),
+            "info" => self.node_id = value.object::<Info>()?.0,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// What a refusal says of the node in the way.
+#[derive(Default)]
+struct Info(Option<String>);
+
+impl<'de> Fields<'de> for Info {
+    fn field(&mut self, key: &str, value: &mut dyn Value<'de>) -> Result<(), Error> {
+        if key == "nodeId" {
+            self.0 = value.text()?.map(Cow::into_owned);
+        }
+        Ok(())
     }
 }
 
@@ -449,7 +586,7 @@ mod tests {
     fn odd_nodes_are_told() {
         let oddity = |fields: &str| {
             let text = format!(r#"{{"id":"i","parents":["p","q"],{fields}}}"#);
-            let node: WireNode<'_> = serde_json::from_str(&text).unwrap();
+            let node: WireNode<'_> = WireNode::read(text.as_bytes()).unwrap();
             node.oddity(Some("p"))
         };
         for (fields, odd) in [
@@ -480,7 +617,7 @@ mod tests {
             assert_eq!(oddity(fields), odd, "{fields}");
         }
         let text = r#"{"id":"i","name":"n","kind":"FILE","status":"AVAILABLE","parents":["z"]}"#;
-        let node: WireNode<'_> = serde_json::from_str(text).unwrap();
+        let node: WireNode<'_> = WireNode::read(text.as_bytes()).unwrap();
         assert_eq!(node.oddity(Some("p")), Some(Odd::Elsewhere));
         assert_eq!(node.oddity(None), None);
     }
@@ -490,7 +627,7 @@ mod tests {
         let read = |content: &str| {
             let text =
                 format!(r#"{{"id":"i","name":"n","kind":"FILE","status":"AVAILABLE"{content}}}"#);
-            let node: WireNode<'_> = serde_json::from_str(&text).unwrap();
+            let node: WireNode<'_> = WireNode::read(text.as_bytes()).unwrap();
             let node = node.into_node(Encoding::default());
             (node.size, node.md5)
         };

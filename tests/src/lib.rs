@@ -5,6 +5,8 @@
 //! - `listing`: what the listing commands print
 //! - `bad_input`: one clear error and the documented exit status each
 //! - `remotes`: configured remotes, tokens, refresh
+//! - `resilience_listing`: listings and changes, whatever the service does to them
+//! - `resilience_downloads`: downloads that are led elsewhere or refused, links, the account
 //! - `sandbox`: what a component cannot do
 //! - `kill`: processes that die at any moment
 //! - `moves`: moves and the trash, with faults at every step

@@ -9,7 +9,9 @@ use super::bindings::{
     },
     wasi::clocks::system_clock,
 };
-use crate::{error, lookup, names, policy, read, service, sync, upload, wire};
+use crate::{
+    account, changes, error, lookup, names, policy, read, service, sync, upload, walk, wire,
+};
 
 impl From<wit_names::Encoding> for names::Encoding {
     fn from(encoding: wit_names::Encoding) -> Self {
@@ -147,6 +149,7 @@ impl From<wire::Instant> for system_clock::Instant {
 }
 
 impl From<wire::Node> for drive::Node {
+    #[inline(never)]
     fn from(node: wire::Node) -> Self {
         Self {
             id: node.id,
@@ -167,6 +170,53 @@ impl From<wire::Node> for drive::Node {
     }
 }
 
+impl From<walk::Found> for drive::Found {
+    fn from(found: walk::Found) -> Self {
+        Self {
+            path: found.path,
+            node: found.node.into(),
+        }
+    }
+}
+
+impl From<changes::ChangeSet> for drive::ChangeSet {
+    fn from(set: changes::ChangeSet) -> Self {
+        let changes = set.changes.into_iter().map(|change| drive::Change {
+            state: match change.state {
+                changes::State::Present => drive::NodeState::Present,
+                changes::State::Trashed => drive::NodeState::Trashed,
+                changes::State::Purged => drive::NodeState::Purged,
+            },
+            node: change.node.into(),
+        });
+        Self {
+            checkpoint: set.checkpoint,
+            reset: set.reset,
+            changes: changes.collect(),
+        }
+    }
+}
+
+impl From<account::Account> for drive::Account {
+    fn from(account: account::Account) -> Self {
+        let amount = |amount: account::Amount| drive::Amount {
+            bytes: amount.bytes,
+            count: amount.count,
+        };
+        let usage = account.usage.into_iter().map(|usage| drive::Usage {
+            category: usage.category,
+            total: amount(usage.total),
+            billable: amount(usage.billable),
+        });
+        Self {
+            status: account.status,
+            quota: account.quota,
+            available: account.available,
+            usage: usage.collect(),
+        }
+    }
+}
+
 impl From<error::Detail> for drive::Detail {
     fn from(detail: error::Detail) -> Self {
         Self {
@@ -179,6 +229,8 @@ impl From<error::Detail> for drive::Detail {
 }
 
 impl From<error::Error> for drive::Error {
+    // Each export would have its own copy.
+    #[inline(never)]
     fn from(error: error::Error) -> Self {
         use error::Error as E;
         match error {

@@ -12,15 +12,18 @@ use super::{
     Component,
     bindings::{
         exports::amazon_drive::backend::drive::{
-            self, Error, Guest, GuestRemote, Node, Options, ReadOptions, Target, Unconfirmed,
-            WriteOptions,
+            self, Account, ChangeSet, Error, Found, Guest, GuestRemote, Node, Options, ReadOptions,
+            Target, Unconfirmed, WriteOptions,
         },
         wasi::clocks::system_clock::Instant,
         wit_future, wit_stream,
     },
     wasi::{Body, Incoming, Wasi, report_panics, told},
 };
-use crate::{error, listing::Listing, service::Service, trash::PURGE_REFUSED, wire};
+use crate::{
+    changes::Changes, error, listing::Listing, service::Service, trash::PURGE_REFUSED, walk::Walk,
+    wire,
+};
 
 /// An open remote.
 pub(super) struct Remote {
@@ -122,6 +125,80 @@ impl GuestRemote for Remote {
         cancel: FutureReader<bool>,
     ) -> Result<(StreamReader<Node>, FutureReader<Result<(), Error>>), Error> {
         self.listed(Some(folder), cancel).await
+    }
+
+    async fn walk(
+        &self,
+        folder: Target,
+        cancel: FutureReader<bool>,
+    ) -> Result<(StreamReader<Found>, FutureReader<Result<(), Error>>), Error> {
+        let mut cancel = cancelled(cancel);
+        let service = Rc::clone(&self.service);
+        let folder = folder.into();
+        let mut walk = until(Box::pin(Walk::open(service, &folder)), &mut cancel).await?;
+        let (mut items, reader) = wit_stream::new();
+        let (end, outcome) = wit_future::new(|| Err(Error::Cancelled));
+        spawn_local(async move {
+            let all = async {
+                while let Some(some) = walk.next().await? {
+                    let some = some.into_iter().map(Found::from).collect();
+                    if !items.write_all(some).await.is_empty() {
+                        return Err(error::Error::Cancelled);
+                    }
+                }
+                Ok(())
+            };
+            let outcome = until(Box::pin(all), &mut cancel).await;
+            drop(items);
+            // Nobody may be waiting for it.
+            let _ = end.write(outcome).await;
+        });
+        Ok((reader, outcome))
+    }
+
+    async fn changes(
+        &self,
+        checkpoint: Option<String>,
+        cancel: FutureReader<bool>,
+    ) -> Result<(StreamReader<ChangeSet>, FutureReader<Result<(), Error>>), Error> {
+        let mut cancel = cancelled(cancel);
+        let service = Rc::clone(&self.service);
+        let flow = Changes::open(service, checkpoint.as_deref());
+        let mut changes = until(Box::pin(flow), &mut cancel).await?;
+        let (mut items, reader) = wit_stream::new();
+        let (end, outcome) = wit_future::new(|| Err(Error::Cancelled));
+        spawn_local(async move {
+            let all = async {
+                while let Some(set) = changes.next().await? {
+                    if !items.write_all(vec![set.into()]).await.is_empty() {
+                        return Err(error::Error::Cancelled);
+                    }
+                }
+                Ok(())
+            };
+            let outcome = until(Box::pin(all), &mut cancel).await;
+            drop(items);
+            // Nobody may be waiting for it.
+            let _ = end.write(outcome).await;
+        });
+        Ok((reader, outcome))
+    }
+
+    async fn account(&self, cancel: FutureReader<bool>) -> Result<Account, Error> {
+        let flow = self.service.account();
+        until(Box::pin(flow), &mut cancelled(cancel))
+            .await
+            .map(Account::from)
+    }
+
+    async fn temporary_link(
+        &self,
+        file: Target,
+        cancel: FutureReader<bool>,
+    ) -> Result<String, Error> {
+        let file = file.into();
+        let flow = self.service.temporary_link_to(&file);
+        until(Box::pin(flow), &mut cancelled(cancel)).await
     }
 
     async fn stat(&self, target: Target, cancel: FutureReader<bool>) -> Result<Node, Error> {

@@ -143,14 +143,49 @@ impl Transport for Wasi {
                 break;
             }
         }
-        trailers.await.map_err(|code| TransportError {
-            // The head of the reply came, so the request had gone.
-            progress: Progress::Sent,
-            ..told(&code)
-        })?;
+        ended(trailers.await)?;
         drop(feeding);
         Ok(bytes)
     }
+
+    async fn read_some(
+        &self,
+        body: Body,
+        buffer: Vec<u8>,
+    ) -> Result<(Vec<u8>, Option<Body>), TransportError> {
+        some(body, buffer).await
+    }
+}
+
+/// As [`Transport::read_some`].
+async fn some(
+    mut body: Body,
+    mut buffer: Vec<u8>,
+) -> Result<(Vec<u8>, Option<Body>), TransportError> {
+    buffer.clear();
+    if buffer.capacity() == 0 {
+        buffer.reserve(FIRST_GUESS);
+    }
+    let (result, filled) = body.stream.read(buffer).await;
+    // Bytes can come together with the news that they were the last.
+    if !filled.is_empty() || result != StreamResult::Dropped {
+        return Ok((filled, Some(body)));
+    }
+    let Body {
+        trailers, feeding, ..
+    } = body;
+    ended(trailers.await)?;
+    drop(feeding);
+    Ok((filled, None))
+}
+
+/// Whether a reply's body came to its end.
+fn ended(trailers: Result<Option<http::Trailers>, http::ErrorCode>) -> Result<(), TransportError> {
+    trailers.map(drop).map_err(|code| TransportError {
+        // The head of the reply came, so the request had gone.
+        progress: Progress::Sent,
+        ..told(&code)
+    })
 }
 
 /// Hands a body over piece by piece.

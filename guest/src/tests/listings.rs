@@ -73,6 +73,28 @@ fn expired_page_token_starts_anew_and_shows_each_node_once() {
 }
 
 #[test]
+fn token_that_expires_costs_no_more_than_the_pages_twice() {
+    const PAGES: usize = 50;
+    let of = |number: usize| {
+        let node = file(&number.to_string(), &format!("n{number}"), "P", 1);
+        let token = format!("t-{number}");
+        page(&[node], (number < PAGES).then_some(token.as_str()))
+    };
+    // The fifth page cannot be had; so with the last one, the worst there is.
+    for read in [4, PAGES - 1] {
+        let mut replies: Vec<_> = (1..=read).map(of).collect();
+        replies.push(Reply::json(400, r#"{"message":"Next token is expired"}"#));
+        replies.extend((1..=PAGES).map(of));
+        let (ids, service) = list(replies);
+        let expected: Vec<_> = (1..=PAGES).map(|number| number.to_string()).collect();
+        assert_eq!(ids.unwrap(), expected);
+        let requests = service.platform.seen.borrow().len();
+        assert_eq!(requests, read + 1 + PAGES);
+        assert!(requests <= 2 * PAGES, "{requests}");
+    }
+}
+
+#[test]
 fn lost_page_is_an_error_and_not_the_end() {
     let mut replies = vec![page(&[file("1", "a", "P", 1)], Some("t-1"))];
     replies.extend((0..4).map(|_| Reply::json(502, "")));
@@ -108,10 +130,78 @@ fn odd_nodes_are_left_out_and_named() {
     )]);
     assert_eq!(ids.unwrap(), ["good"]);
     let log = service.platform.log.borrow();
-    for id in ["asset", "bogus", "nameless"] {
-        let named = |(level, line): &(Level, String)| *level == Level::Warn && line.contains(id);
-        assert!(log.iter().any(named), "{id} in {log:?}");
+    for (id, name, level) in [
+        ("asset", "c", Level::Warn),
+        ("bogus", "d", Level::Warn),
+        ("nameless", "", Level::Warn),
+        ("pending", "a", Level::Info),
+        ("trashed", "b", Level::Debug),
+        ("good", "e", Level::Debug),
+    ] {
+        let start = format!("node {id} named \"{name}\"");
+        let told: Vec<_> = log
+            .iter()
+            .filter(|(_, line)| line.contains(&start))
+            .collect();
+        assert_eq!(told.len(), 1, "{id} in {log:?}");
+        assert_eq!(told[0].0, level, "{id}");
     }
+}
+
+#[test]
+fn odd_node_is_told_once_and_not_in_each_page_and_listing() {
+    let odd = || node("asset", "thumbnail", "P", "ASSET", "");
+    let service = Rc::new(service(vec![
+        page(&[odd(), file("1", "a", "P", 1)], Some("t")),
+        page(&[odd()], None),
+        page(&[odd(), file("1", "a", "P", 1)], None),
+        page(
+            &[node("other", "b", "P", "ASSET", ""), file("1", "a", "P", 1)],
+            None,
+        ),
+    ]));
+    for _ in 0..3 {
+        run(async {
+            let target = Target::Id("P".to_owned());
+            let mut listing = Listing::open(Rc::clone(&service), &target).await.unwrap();
+            while listing.next_page().await.unwrap().is_some() {}
+        });
+    }
+    let log = service.platform.log.borrow();
+    let told: Vec<_> = log.iter().map(|(_, line)| line.as_str()).collect();
+    let why = "as it is neither file nor folder";
+    assert_eq!(
+        told,
+        [
+            format!("left out: node asset named \"thumbnail\", {why}"),
+            format!("left out: node other named \"b\", {why}"),
+        ]
+    );
+}
+
+#[test]
+fn node_in_several_folders_is_shown_with_all_of_them() {
+    let both = file("1", "a", "P", 1).replace(r#"["P"]"#, r#"["Q","P"]"#);
+    let service = Rc::new(service(vec![page(&[both], None)]));
+    let nodes = run(async {
+        let target = Target::Id("P".to_owned());
+        let mut listing = Listing::open(Rc::clone(&service), &target).await?;
+        listing.next_page().await
+    });
+    assert_eq!(nodes.unwrap().unwrap()[0].parents, ["Q", "P"]);
+}
+
+#[test]
+fn folder_another_listing_has_shown_is_not_looked_at_again() {
+    let service = Rc::new(service(vec![page(&[], None)]));
+    let nodes = run(async {
+        let mut listing = Listing::of_folder(Rc::clone(&service), "P".to_owned());
+        let nodes = listing.next_page().await;
+        assert_eq!(listing.next_page().await, Ok(None));
+        nodes
+    });
+    assert_eq!(nodes, Ok(Some(Vec::new())));
+    service.platform.assert_requests(&[FIRST]);
 }
 
 #[test]

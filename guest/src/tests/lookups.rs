@@ -1,7 +1,9 @@
 //! Paths become nodes, in as few requests as can be.
 
+use std::time::Duration;
+
 use super::{ROOT, file, folder, page, path, run, script::Reply, service};
-use crate::{error::Error, lookup::Target};
+use crate::{error::Error, lookup::Target, platform::Clock, service::FOLDER_LIFE};
 
 fn lookup(parent: &str, name: &str) -> String {
     let filter = format!("parents:\"{parent}\" AND name:\"{name}\"");
@@ -49,6 +51,56 @@ fn folder_that_moved_is_found_again() {
         &lookup("A", "x"),
         &lookup(ESCAPED_ROOT, "a"),
         &lookup("A2", "x"),
+    ]);
+}
+
+#[test]
+fn remembered_folder_is_looked_up_again_after_some_minutes() {
+    // Another client renames the folder and makes a new one of the name: the old one still
+    // has the file, so no request tells.
+    let service = service(vec![
+        page(&[folder("A", "a", ROOT)], None),
+        page(&[file("1", "x", "A", 1)], None),
+        page(&[file("1", "x", "A", 1)], None),
+        page(&[folder("A2", "a", ROOT)], None),
+        page(&[file("2", "x", "A2", 1)], None),
+    ]);
+    let stat = || run(service.stat(&Target::Path(path("a/x")))).unwrap().id;
+    let wait = |time| run(service.platform.sleep(time));
+    assert_eq!(stat(), "1");
+    wait(FOLDER_LIFE - Duration::from_secs(1));
+    assert_eq!(stat(), "1");
+    wait(Duration::from_secs(1));
+    assert_eq!(stat(), "2");
+    service.platform.assert_requests(&[
+        &lookup(ESCAPED_ROOT, "a"),
+        &lookup("A", "x"),
+        &lookup("A", "x"),
+        &lookup(ESCAPED_ROOT, "a"),
+        &lookup("A2", "x"),
+    ]);
+}
+
+#[test]
+fn page_without_nodes_is_not_the_end_of_a_lookup() {
+    let service = service(vec![
+        page(&[], Some("t-1")),
+        page(&[file("2", "y", ROOT, 1)], Some("t-2")),
+        page(&[file("1", "x", ROOT, 1)], Some("t-3")),
+        page(&[], Some("t")),
+        page(&[], Some("t")),
+    ]);
+    let stat = || run(service.stat(&Target::Path(path("x"))));
+    assert_eq!(stat().unwrap().id, "1");
+    let outcome = stat();
+    assert!(matches!(outcome, Err(Error::Protocol(_))), "{outcome:?}");
+    let next = |token: &str| format!("{}&startToken={token}", lookup(ESCAPED_ROOT, "x"));
+    service.platform.assert_requests(&[
+        &lookup(ESCAPED_ROOT, "x"),
+        &next("t-1"),
+        &next("t-2"),
+        &lookup(ESCAPED_ROOT, "x"),
+        &next("t"),
     ]);
 }
 

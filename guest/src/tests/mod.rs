@@ -1,11 +1,15 @@
 //! The flows, against a scripted service and a clock of its own.
 
+mod account;
+mod changes;
 mod downloads;
+mod drive;
 mod folders;
 mod listings;
 mod lookups;
 mod model;
 mod moves;
+mod odd_json;
 mod pacing;
 mod retries;
 mod script;
@@ -14,6 +18,8 @@ mod times;
 mod tokens;
 mod trash;
 mod uploads;
+mod views;
+mod walks;
 
 use std::time::Duration;
 
@@ -47,6 +53,7 @@ fn opened<P>(platform: P) -> Service<P> {
         refused_token: std::cell::RefCell::default(),
         owner: crate::times::Owner::default(),
         folders: std::cell::RefCell::new(LruCache::new(FOLDERS_KEPT)),
+        told: std::cell::RefCell::default(),
     }
 }
 

@@ -366,6 +366,14 @@ impl Transport for Model {
         }
     }
 
+    async fn read_some(
+        &self,
+        body: Vec<u8>,
+        _: Vec<u8>,
+    ) -> Result<(Vec<u8>, Option<Vec<u8>>), TransportError> {
+        Ok((body, None))
+    }
+
     async fn read_to_end(&self, body: Vec<u8>, _: usize) -> Result<Vec<u8>, TransportError> {
         Ok(body)
     }

@@ -38,6 +38,8 @@ pub(super) enum Reply {
     Denied,
     /// Answers, and the reply's body breaks off.
     Broken(u16),
+    /// Answers 200, and the reply's body breaks off after these bytes.
+    Cut(Vec<u8>),
 }
 
 impl Reply {
@@ -77,6 +79,8 @@ impl Seen {
 
 /// The platform. Tokens are numbered, and each refused one is followed by the next.
 pub(super) struct Script {
+    /// Answers, when the replies are used up, by a request's line and body.
+    serve: Option<Box<Serve>>,
     replies: RefCell<VecDeque<Reply>>,
     pub(super) seen: RefCell<Vec<Seen>>,
     now: Cell<Duration>,
@@ -86,9 +90,20 @@ pub(super) struct Script {
     pub(super) log: RefCell<Vec<(Level, String)>>,
 }
 
+type Serve = dyn Fn(&str, &[u8]) -> Reply;
+
 impl Script {
+    /// A service that knows what to say.
+    pub(super) fn serving(serve: impl Fn(&str, &[u8]) -> Reply + 'static) -> Self {
+        Self {
+            serve: Some(Box::new(serve)),
+            ..Self::new(Vec::new())
+        }
+    }
+
     pub(super) fn new(replies: Vec<Reply>) -> Self {
         Self {
+            serve: None,
             replies: RefCell::new(replies.into()),
             seen: RefCell::default(),
             now: Cell::new(Duration::from_secs(1000)),
@@ -138,22 +153,29 @@ impl Script {
     }
 }
 
+/// A reply's body: what comes of it, and whether that is all.
+type ScriptedBody = (Vec<u8>, bool);
+
 impl Transport for Script {
-    /// A reply's body: what comes of it, and whether that is all.
-    type Body = (Vec<u8>, bool);
+    type Body = ScriptedBody;
 
     async fn send<S: BodySource + 'static>(
         &self,
         request: Request,
         payload: Payload<S>,
     ) -> Result<Response<Self::Body>, TransportError> {
-        let reply = self.replies.borrow_mut().pop_front();
-        let reply = reply.unwrap_or_else(|| panic!("nothing is scripted for {request:?}"));
         let method = match request.method {
             Method::Get => "GET",
             Method::Patch => "PATCH",
             Method::Post => "POST",
             Method::Put => "PUT",
+        };
+        let line = format!("{method} {}", request.url);
+        let reply = match (self.replies.borrow_mut().pop_front(), &self.serve, &payload) {
+            (Some(reply), _, _) => reply,
+            (None, Some(serve), Payload::Bytes(body)) => serve(&line, body),
+            (None, Some(serve), _) => serve(&line, b""),
+            (None, None, _) => panic!("nothing is scripted for {request:?}"),
         };
         let most = match &reply {
             Reply::Early { after, .. } => *after,
@@ -162,7 +184,7 @@ impl Transport for Script {
         };
         let (body, whole) = Self::take(payload, most).await;
         self.seen.borrow_mut().push(Seen {
-            line: format!("{method} {}", request.url),
+            line,
             headers: request.headers,
             body,
         });
@@ -186,6 +208,7 @@ impl Transport for Script {
             } => (status, headers, body, true),
             Reply::Early { status, body, .. } => (status, Vec::new(), body.into(), true),
             Reply::Broken(status) => (status, Vec::new(), b"{\"id\":".to_vec(), false),
+            Reply::Cut(body) => (200, Vec::new(), body, false),
             Reply::Lost => return failed(network, Progress::Sent, "the connection broke off"),
             Reply::Unreachable => return failed(network, Progress::Unsent, "no connection"),
             Reply::Untrusted => {
@@ -207,6 +230,14 @@ impl Transport for Script {
         })
     }
 
+    async fn read_some(
+        &self,
+        body: Self::Body,
+        buffer: Vec<u8>,
+    ) -> Result<(Vec<u8>, Option<Self::Body>), TransportError> {
+        some(body, buffer)
+    }
+
     async fn read_to_end(
         &self,
         (body, whole): Self::Body,
@@ -223,6 +254,30 @@ impl Transport for Script {
         }
     }
 }
+
+/// As [`Transport::read_some`]: some bytes at a time; what breaks off does so at its end.
+fn some(
+    (mut body, whole): ScriptedBody,
+    mut buffer: Vec<u8>,
+) -> Result<(Vec<u8>, Option<ScriptedBody>), TransportError> {
+    buffer.clear();
+    if body.is_empty() && !whole {
+        return Err(TransportError::network(
+            Progress::Sent,
+            "the reply broke off",
+        ));
+    }
+    if body.is_empty() {
+        return Ok((buffer, None));
+    }
+    let piece = PIECE.max(body.len() / 8);
+    let rest = body.split_off(body.len().min(piece));
+    buffer.extend(body);
+    Ok((buffer, Some((rest, whole))))
+}
+
+/// Bytes that a body comes in at a time, where it is not read at once; of a long one more.
+const PIECE: usize = 37;
 
 impl Clock for Script {
     fn now(&self) -> Duration {

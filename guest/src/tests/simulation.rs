@@ -213,6 +213,14 @@ impl Transport for Simulation {
         })
     }
 
+    async fn read_some(
+        &self,
+        body: String,
+        _: Vec<u8>,
+    ) -> Result<(Vec<u8>, Option<String>), TransportError> {
+        Ok((body.into_bytes(), None))
+    }
+
     async fn read_to_end(&self, body: String, _: usize) -> Result<Vec<u8>, TransportError> {
         Ok(body.into_bytes())
     }

@@ -119,6 +119,22 @@ pub(super) enum Command {
         /// The file
         place: OsString,
     },
+    /// Show how much room a remote's account has, and how much is used
+    About {
+        /// A remote
+        remote: OsString,
+    },
+    /// Write what happened on a remote since a checkpoint, and the new checkpoint
+    ///
+    /// One line for each change: `changed`, `trashed` or `purged`, and the path, or the id
+    /// where there is no path any more. The checkpoint to go on from comes last, on standard
+    /// error; with --json each object has its own.
+    Changes(Changes),
+    /// Write a link that gives a file to whoever has it, for some two days
+    Link {
+        /// A file on a remote
+        place: OsString,
+    },
     /// Copy what differs from one folder into another; removes nothing
     ///
     /// The contents of a folder go into the destination folder; a single file goes into it
@@ -242,6 +258,18 @@ pub(super) struct Restore {
     /// All that is in the trash
     #[arg(long)]
     pub(super) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Changes {
+    /// A remote
+    pub(super) remote: OsString,
+    /// Begin after this one; without it at the config's `checkpoint`, or with all there is
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(super) checkpoint: Option<String>,
+    /// Go on until interrupted, asking again after this time, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) poll: Option<Duration>,
 }
 
 #[derive(Args, Debug)]

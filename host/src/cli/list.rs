@@ -12,10 +12,10 @@ use super::{
     failure::Failure,
     log::local,
     output::{Output, Stop},
-    walk::{self, Entry, Folder, Pace},
+    walk::{self, Entry, Folder, Pace, Walked},
 };
 use crate::{
-    component::{ByteRange, ReadOptions, Target},
+    component::{ByteRange, ReadOptions, Remote, Target},
     files::{self, Kind},
     place::Place,
     transfer::resume::{self, Whole},
@@ -33,6 +33,9 @@ pub(super) async fn ls(app: &App, place: &OsStr) -> Result<Exit, Stop> {
         output.flush()?;
         return Ok(Exit::Done);
     }
+    if let Place::Remote { remote, .. } = &place {
+        return ls_remote(app, &top, remote, output).await;
+    }
     let mut below = walk::below(top, app.context(), app.options.checkers, Pace::AsTheyCome).await?;
     let mut exit = Exit::Done;
     while let Some(found) = below.next().await {
@@ -44,6 +47,34 @@ pub(super) async fn ls(app: &App, place: &OsStr) -> Result<Exit, Stop> {
                 output.show()?;
             }
             Err((path, failure)) => exit = exit.max(app.item_failed(&path, &failure)),
+        }
+    }
+    output.flush()?;
+    Ok(exit)
+}
+
+/// `ls` of a folder of a remote, which knows the way with the fewest requests itself.
+async fn ls_remote(
+    app: &App,
+    top: &Entry,
+    remote: &Remote,
+    mut output: Output,
+) -> Result<Exit, Stop> {
+    let mut walked = Walked::begin(top, remote).await?;
+    let mut exit = Exit::Done;
+    loop {
+        match walked.next_batch().await {
+            Ok(Some(entries)) => {
+                for entry in entries.iter().filter(|entry| entry.kind == Kind::File) {
+                    write_file(app, &mut output, entry)?;
+                }
+                output.show()?;
+            }
+            Ok(None) => break,
+            Err(failure) => {
+                exit = app.item_failed(&top.place.shown(), &failure);
+                break;
+            }
         }
     }
     output.flush()?;

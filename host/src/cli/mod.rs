@@ -12,8 +12,10 @@ use clap::Parser as _;
 use etcetera::BaseStrategy as _;
 use tracing::Level;
 
+mod about;
 mod args;
 mod change;
+mod changes;
 mod copy;
 mod env;
 mod exit;
@@ -197,6 +199,9 @@ impl App {
             Command::Lsd { place } => list::lsd(self, place).await,
             Command::Cat(cat) => list::cat(self, cat).await,
             Command::Rcat { place } => rcat::rcat(self, place).await,
+            Command::About { remote } => about::about(self, remote).await,
+            Command::Changes(options) => changes::run(self, options).await,
+            Command::Link { place } => about::link(self, place).await,
             Command::Copy(ends) => copy::run(self, Mode::Copy, ends).await,
             Command::Sync(ends) => copy::run(self, Mode::Sync, ends).await,
             Command::Move(ends) => moves::move_into(self, ends).await,

@@ -1,13 +1,18 @@
 //! What lies below a place, wherever that is.
 
-use std::{collections::VecDeque, os::unix::ffi::OsStrExt as _, sync::Arc, time::SystemTime};
+use std::{
+    collections::{HashMap, VecDeque},
+    os::unix::ffi::OsStrExt as _,
+    sync::Arc,
+    time::SystemTime,
+};
 
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
 use super::{exit::Exit, failure::Failure};
 use crate::{
-    component::{self, NodeListing, Sandbox, Target},
+    component::{self, NodeListing, Remote, Sandbox, Target},
     files,
     place::{Context, Place},
 };
@@ -213,6 +218,56 @@ impl Below {
     /// The next entries, of any folder; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Found> {
         self.found.recv().await
+    }
+}
+
+/// All that lies below a folder of a remote, found by the remote itself.
+pub(super) struct Walked {
+    walk: component::Walk,
+    sandbox: Sandbox,
+    top: Place,
+    /// Folders' paths as people see them, by their raw names.
+    folders: HashMap<Vec<Vec<u8>>, (Place, String)>,
+}
+
+impl Walked {
+    pub(super) async fn begin(top: &Entry, remote: &Remote) -> Result<Self, Failure> {
+        let target = match (&top.id, &top.place) {
+            (Some(id), _) => Target::Id(id.clone()),
+            (None, Place::Remote { path, .. }) => Target::Path(path.clone()),
+            (None, Place::Local(_)) => Target::Path(Vec::new()),
+        };
+        Ok(Self {
+            walk: remote.walk(target).await?,
+            sandbox: remote.sandbox().clone(),
+            top: top.place.clone(),
+            folders: HashMap::new(),
+        })
+    }
+
+    /// The next entries, of any folder, sorted by path; `None` when that was all.
+    pub(super) async fn next_batch(&mut self) -> Result<Option<Vec<Entry>>, Failure> {
+        let Some(batch) = self.walk.next_batch().await? else {
+            return Ok(None);
+        };
+        let raw = batch.iter().map(|found| found.node.name.clone()).collect();
+        let names = self.sandbox.display(raw).await?;
+        let mut entries = Vec::with_capacity(batch.len());
+        for (component::Found { mut path, node }, name) in batch.into_iter().zip(names) {
+            let own = path.pop().unwrap_or_default();
+            // A folder comes before what is in it.
+            let (place, shown) = match self.folders.get(&path) {
+                Some((above, shown)) => (above.join(&own, &name), format!("{shown}/{name}")),
+                None => (self.top.join(&own, &name), name),
+            };
+            if node.kind == component::Kind::Folder {
+                path.push(own);
+                self.folders.insert(path, (place.clone(), shown.clone()));
+            }
+            entries.push(on_remote(place, shown, node));
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Some(entries))
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use wasmtime_wasi::p3::bindings::clocks::system_clock::Instant;
 
 use super::{
-    Action, Budget, ByteRange, Clashes, Decision, Detail, Error, Existing, Item, Kind, NameRule,
-    Node, PlanOptions, ReadOptions, RemoteOptions, Target, Unconfirmed, WriteOptions,
+    Account, Action, Amount, Budget, ByteRange, Change, ChangeSet, Clashes, Decision, Detail,
+    Error, Existing, Found, Item, Kind, NameRule, Node, PlanOptions, ReadOptions, RemoteOptions,
+    Target, Unconfirmed, Usage, WriteOptions,
     bindings::{drive, policy, sync},
     types::UnconfirmedPlace,
 };
@@ -138,6 +139,50 @@ impl From<drive::Node> for Node {
             original_time: node.original_time.as_ref().map(time),
             parents: node.parents,
             version: node.version,
+        }
+    }
+}
+
+impl From<drive::Found> for Found {
+    fn from(found: drive::Found) -> Self {
+        Self {
+            path: found.path,
+            node: found.node.into(),
+        }
+    }
+}
+
+impl From<drive::ChangeSet> for ChangeSet {
+    fn from(set: drive::ChangeSet) -> Self {
+        let changes = set.changes.into_iter().map(|change| match change.state {
+            drive::NodeState::Present => Change::Present(change.node.into()),
+            drive::NodeState::Trashed => Change::Trashed(change.node.into()),
+            drive::NodeState::Purged => Change::Purged(change.node.id),
+        });
+        Self {
+            checkpoint: set.checkpoint,
+            reset: set.reset,
+            changes: changes.collect(),
+        }
+    }
+}
+
+impl From<drive::Account> for Account {
+    fn from(account: drive::Account) -> Self {
+        let amount = |amount: drive::Amount| Amount {
+            bytes: amount.bytes,
+            count: amount.count,
+        };
+        let usage = account.usage.into_iter().map(|usage| Usage {
+            category: usage.category,
+            total: amount(usage.total),
+            billable: amount(usage.billable),
+        });
+        Self {
+            status: account.status,
+            quota: account.quota,
+            available: account.available,
+            usage: usage.collect(),
         }
     }
 }

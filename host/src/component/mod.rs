@@ -36,6 +36,7 @@
 //! gets a fresh instance.
 
 mod bindings;
+mod browse;
 mod conv;
 mod credentials;
 mod engine;
@@ -49,6 +50,7 @@ mod state;
 mod stream;
 mod types;
 
+pub use browse::{Changes, TemporaryLink, Walk};
 pub use credentials::{AccessToken, TokenError, TokenSource};
 pub use engine::{BUILT_IN_SHA256, Component};
 pub use error::{Detail, Error};
@@ -58,6 +60,7 @@ pub use remote::{Content, NodeListing, Remote};
 pub use sandbox::Sandbox;
 pub use settings::{HttpOptions, Limits, Proxy, Settings};
 pub use types::{
-    Action, Budget, ByteRange, Clashes, Decision, Encoding, Existing, Item, Kind, NameRule, Node,
-    NodePath, PlanOptions, ReadOptions, RemoteOptions, Target, Unconfirmed, WriteOptions,
+    Account, Action, Amount, Budget, ByteRange, Change, ChangeSet, Clashes, Decision, Encoding,
+    Existing, Found, Item, Kind, NameRule, Node, NodePath, PlanOptions, ReadOptions, RemoteOptions,
+    Target, Unconfirmed, Usage, WriteOptions,
 };

@@ -401,7 +401,7 @@ impl Remote {
 
     /// Runs a call on the component's handle, with its `cancel` argument. The guard is
     /// what keeps it from being cancelled.
-    async fn call<T, F>(&self, call: F) -> Result<(T, Guard), Error>
+    pub(super) async fn call<T, F>(&self, call: F) -> Result<(T, Guard), Error>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(
@@ -484,15 +484,21 @@ async fn open(sandbox: &Sandbox, options: &RemoteOptions) -> Result<(Handle, Str
 }
 
 /// Cancels a call when dropped.
-struct Guard(#[expect(dead_code, reason = "held for its drop")] oneshot::Sender<Infallible>);
+pub(super) struct Guard(
+    #[expect(dead_code, reason = "held for its drop")] oneshot::Sender<Infallible>,
+);
 
 /// How a stream of the component ends: like a cut one, unless this says otherwise.
-struct End(Option<oneshot::Receiver<Result<(), drive::Error>>>);
+pub(super) struct End(Option<oneshot::Receiver<Result<(), drive::Error>>>);
 
 impl End {
+    pub(super) fn new(outcome: oneshot::Receiver<Result<(), drive::Error>>) -> Self {
+        Self(Some(outcome))
+    }
+
     /// The outcome, once the stream has ended; afterwards always the same as the first
     /// time, except that an error is told once and then only that there was one.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let Some(outcome) = &mut self.0 else {
             return Poll::Ready(Err(Error::Lost("the stream has ended".to_owned())));
         };

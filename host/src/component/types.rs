@@ -136,6 +136,70 @@ impl Default for UnconfirmedPlace {
     }
 }
 
+/// A node below the folder that a walk began in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Names from that folder down, the node's own last.
+    pub path: NodePath,
+    /// The node.
+    pub node: Node,
+}
+
+/// What became of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It is there, and like this.
+    Present(Node),
+    /// It is in the trash.
+    Trashed(Node),
+    /// It is gone for good: its id.
+    Purged(String),
+}
+
+/// Changes that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Where to go on after this set.
+    pub checkpoint: String,
+    /// What was known before is void: all there is comes with this set and those after it.
+    pub reset: bool,
+    /// In order; may be none.
+    pub changes: Vec<Change>,
+}
+
+/// So many files of so many bytes together, as far as the service tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Bytes.
+    pub bytes: Option<u64>,
+    /// Files.
+    pub count: Option<u64>,
+}
+
+/// The files of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// The service's word: `doc`, `photo`, `video`, `other`.
+    pub category: String,
+    /// All of them.
+    pub total: Amount,
+    /// Those that count towards the quota.
+    pub billable: Amount,
+}
+
+/// An account, as far as the service tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The service's word, such as `ACTIVE`.
+    pub status: Option<String>,
+    /// Bytes there is room for altogether.
+    pub quota: Option<u64>,
+    /// Bytes there is room for still.
+    pub available: Option<u64>,
+    /// What is there, by category; behind what really is.
+    pub usage: Vec<Usage>,
+}
+
 /// How a remote is reached. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteOptions {

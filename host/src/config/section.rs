@@ -37,6 +37,10 @@ pub struct RemoteConfig {
     /// More servers that are part of the service and may be sent the token, such as one
     /// of its own for content. (A redirect to another server is followed without it.)
     pub origins: Vec<Origin>,
+    /// Servers that downloads may be led to, which are never sent the token.
+    pub download_origins: Vec<Origin>,
+    /// Where `changes` begins, as the service named it; `None` is the beginning.
+    pub checkpoint: Option<String>,
     /// More certificate authorities to trust, a PEM file.
     pub ca_cert: Option<PathBuf>,
     /// The encoding's words, or `None` for the default.
@@ -149,11 +153,15 @@ impl RemoteConfig {
             .transpose()
             .map_err(|what| bad("upload_wait_per_gb", what))?;
         let token = value("token").map(Token::parse).transpose();
-        let origins = value("origins").unwrap_or_default().split(',');
-        let origins = origins
-            .map(str::trim)
-            .filter(|origin| !origin.is_empty())
-            .map(|origin| Origin::parse(origin, Access::Credentials));
+        let origins = |key, access| {
+            let origins = value(key).unwrap_or_default().split(',');
+            origins
+                .map(str::trim)
+                .filter(|origin| !origin.is_empty())
+                .map(|origin| Origin::parse(origin, access))
+                .collect::<Result<_, _>>()
+                .map_err(|error| bad(key, error.to_string()))
+        };
         Ok(Self {
             name: name.to_owned(),
             client_id: value("client_id").unwrap_or_default().to_owned(),
@@ -163,9 +171,9 @@ impl RemoteConfig {
             token: token.map_err(|error| bad("token", error.to_string()))?,
             is_amazon: endpoint.as_str() == ENDPOINT,
             endpoint,
-            origins: origins
-                .collect::<Result<_, _>>()
-                .map_err(|error| bad("origins", error.to_string()))?,
+            origins: origins("origins", Access::Credentials)?,
+            download_origins: origins("download_origins", Access::Anonymous)?,
+            checkpoint: value("checkpoint").map(str::to_owned),
             ca_cert: value("ca_cert").map(PathBuf::from),
             encoding: value("encoding").map(str::to_owned),
             service: ServiceOptions {
@@ -237,6 +245,17 @@ mod tests {
     }
 
     #[test]
+    fn servers_for_downloads_never_get_the_token() {
+        let remote = parse(&[("download_origins", "https://s3.example, http://[::1]:82")]).unwrap();
+        let origin = |text| Origin::parse(text, Access::Anonymous).unwrap();
+        assert_eq!(
+            remote.download_origins,
+            [origin("https://s3.example"), origin("http://[::1]:82")]
+        );
+        assert!(remote.origins.is_empty());
+    }
+
+    #[test]
     fn endpoint_gets_its_trailing_slash() {
         for text in [
             "http://127.0.0.1:1/drive/v1",
@@ -260,6 +279,7 @@ mod tests {
             ("upload_wait_per_gb", "3 minutes"),
             ("templink_threshold", "large"),
             ("max_file_size", "-1"),
+            ("download_origins", "nonsense"),
         ] {
             let error = parse(&[(key, value)]).unwrap_err();
             let text = format!("{error} {error:?}");

@@ -141,6 +141,26 @@ impl Context {
             .await
     }
 
+    /// Where the config file has the changes of a remote begin.
+    ///
+    /// # Errors
+    /// `Config`.
+    pub async fn checkpoint(&self, name: &str) -> Result<Option<String>, Error> {
+        if name == EMBEDDED {
+            return Ok(None);
+        }
+        let remote = self.config().await?.remote(name)?;
+        Ok(remote.and_then(|remote| remote.checkpoint))
+    }
+
+    async fn config(&self) -> Result<&Config, Error> {
+        let read = || async {
+            let (path, required) = &self.options.config;
+            Config::read(path, *required)
+        };
+        Ok(self.config.get_or_try_init(read).await?)
+    }
+
     async fn component(&self) -> Result<&Component, Error> {
         self.component
             .get_or_try_init(|| async {
@@ -210,13 +230,7 @@ impl Context {
     }
 
     async fn configured(&self, name: &str) -> Result<Remote, Error> {
-        let config = self
-            .config
-            .get_or_try_init(|| async {
-                let (path, required) = &self.options.config;
-                Config::read(path, *required)
-            })
-            .await?;
+        let config = self.config().await?;
         let Some(remote) = config.remote(name)? else {
             return Err(Error::UnknownRemote {
                 name: name.to_owned(),
@@ -251,7 +265,7 @@ impl Context {
             },
         );
         let settings = Settings {
-            origins: remote.origins.clone(),
+            origins: [&remote.origins[..], &remote.download_origins[..]].concat(),
             credentials: Some(Arc::new(tokens)),
             http,
             ..Settings::default()
