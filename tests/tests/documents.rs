@@ -12,12 +12,17 @@ fn resilience_names_faults_and_tests_that_exist() {
     let mut count = 0;
     for row in rows {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [_, faults_named, _, tests] = cells[..] else {
-            panic!("not four cells: {row}");
+        let tests = match cells[..] {
+            [_, faults_named, _, tests] => {
+                for fault in quoted(faults_named) {
+                    assert!(faults.contains(&format!("\n### {fault}\n")), "{fault}");
+                }
+                tests
+            }
+            ["complaint", _] => continue,
+            [_, tests] => tests,
+            _ => panic!("neither four cells nor two: {row}"),
         };
-        for fault in quoted(faults_named) {
-            assert!(faults.contains(&format!("\n### {fault}\n")), "{fault}");
-        }
         let tests = quoted(tests);
         assert!(!tests.is_empty(), "no test: {row}");
         for test in tests {
@@ -35,7 +40,7 @@ fn resilience_names_faults_and_tests_that_exist() {
             count += 1;
         }
     }
-    assert!(count > 10);
+    assert!(count > 50, "{count}");
 }
 
 /// What stands between backticks.

@@ -237,10 +237,13 @@ async fn unused_contents_are_found_and_deleted_only_on_request() {
         .path()
         .join("content/a/b/ab000000000000000000000000000000");
     let used = object_of(dir.path(), b"other content");
-    let misplaced = dir
-        .path()
-        .join("content/0/0")
-        .join(used.file_name().unwrap());
+    let name = used.file_name().unwrap();
+    // In another folder than its own.
+    let elsewhere = match name.to_str().unwrap().starts_with("00") {
+        true => "content/1/1",
+        false => "content/0/0",
+    };
+    let misplaced = dir.path().join(elsewhere).join(name);
     fs::write(&unused, "x").unwrap();
     fs::hard_link(&used, &misplaced).unwrap();
     let found = findings(dir.path(), FsckOptions::default()).await;
