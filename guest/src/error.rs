@@ -86,7 +86,8 @@ impl Error {
         } = refusal;
         let says = |text| message.contains(text);
         let no_room = code == NO_PLAN || says("exceeds account allowance");
-        let taken = code == NAME_TAKEN || says("already exists under parentId");
+        // An upload that has the id for its own is that upload's first try.
+        let taken = code == NAME_TAKEN || code == ID_TAKEN || says("already exists under parentId");
         let not_a_file = says("Node is not a file");
         let detail = Detail {
             message: if message.is_empty() {
@@ -181,6 +182,9 @@ impl TransportError {
 
 /// The service's code for a name that is taken.
 const NAME_TAKEN: &str = "NAME_ALREADY_EXISTS";
+
+/// The code for a `localId` that is. The service's own is not known; this is our server's.
+const ID_TAKEN: &str = "LOCAL_ID_ALREADY_EXISTS";
 
 /// Its code for an account without a plan for this.
 const NO_PLAN: &str = "NO_ACTIVE_SUBSCRIPTION_FOUND";

@@ -9,10 +9,10 @@ use crate::{
     lookup::shown,
     multipart::{Limits, Multipart, Sent},
     names,
-    platform::{Content, Level, Method, Payload, Platform, Request},
+    platform::{Content, Level, Method, Payload, Platform, Request, TransportError},
     policy::{self, Class, Progress, State},
     service::{Refused, Service},
-    wire::{Instant, Kind, NewNode, Node, add_time},
+    wire::{Instant, Kind, NewNode, Node, WireNode, add_time},
 };
 
 /// What the caller knows about the node a write goes to.
@@ -77,8 +77,8 @@ impl<P: Platform> Service<P> {
                 size = Some(0);
             }
         }
-        let key = match options.idempotency_key {
-            Some(key) => key,
+        let key = match &options.idempotency_key {
+            Some(key) => key.clone(),
             None => token("acd-", [self.platform.random(), self.platform.random()]),
         };
         let time = options.original_time.and_then(Instant::text);
@@ -103,6 +103,7 @@ impl<P: Platform> Service<P> {
         let boundary = token("acd-", [self.platform.random(), self.platform.random()]);
         let content_type = options
             .content_type
+            .clone()
             .filter(|it| !it.is_empty() && it.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         let sent = Rc::new(Cell::new(Sent::default()));
         let body = Multipart::new(
@@ -146,28 +147,17 @@ impl<P: Platform> Service<P> {
             Ok(response) if matches!(response.status, 200 | 201) => {
                 self.pacer.passed(self.platform.now());
                 match self.platform.read_to_end(response.body, REPLY_LIMIT).await {
-                    Ok(body) => {
-                        self.refused_token.take();
-                        self.refused_uploads.set(0);
-                        let node = self.node(&what, &body)?;
-                        let created_by = node.created_by.clone().into_owned();
-                        let mut node = node.into_node(self.encoding);
-                        let kept = match &place {
-                            Place::Create { .. } => {
-                                self.owner.learn(&created_by);
-                                // It went with the metadata.
-                                options.original_time.filter(|_| owner.is_some())
-                            }
-                            Place::Overwrite { original_time, .. } => *original_time,
-                        };
-                        node.original_time = kept;
-                        if let Some(time) = options.original_time.filter(|it| Some(*it) != kept)
-                            && self.keep_time(&node.id, &created_by, time).await
-                        {
-                            node.original_time = Some(time);
+                    Ok(body) => match self.node(&what, &body).ok().filter(|it| !it.id.is_empty()) {
+                        Some(node) => {
+                            return Ok(self.written(node, &place, &options, owner.is_some()).await);
                         }
-                        return Ok(node);
-                    }
+                        // It worked as well, whatever the reply says.
+                        None => {
+                            let nonsense = "the reply makes no sense";
+                            let error = TransportError::network(Progress::Sent, nonsense);
+                            Refused::unanswered(&what, error)
+                        }
+                    },
                     // It worked, and what came of it has to be looked at.
                     Err(error) => Refused::unanswered(&what, error),
                 }
@@ -206,6 +196,35 @@ impl<P: Platform> Service<P> {
             Either::Left((sent, _)) => sent,
             Either::Right((never, _)) => never,
         }
+    }
+
+    /// What came of a write that worked, with its time kept.
+    async fn written(
+        &self,
+        node: WireNode<'_>,
+        place: &Place,
+        options: &WriteOptions,
+        is_owner_known: bool,
+    ) -> Node {
+        self.refused_token.take();
+        self.refused_uploads.set(0);
+        let created_by = node.created_by.clone().into_owned();
+        let mut node = node.into_node(self.encoding);
+        let kept = match place {
+            Place::Create { .. } => {
+                self.owner.learn(&created_by);
+                // It went with the metadata.
+                options.original_time.filter(|_| is_owner_known)
+            }
+            Place::Overwrite { original_time, .. } => *original_time,
+        };
+        node.original_time = kept;
+        if let Some(time) = options.original_time.filter(|it| Some(*it) != kept)
+            && self.keep_time(&node.id, &created_by, time).await
+        {
+            node.original_time = Some(time);
+        }
+        node
     }
 
     /// Finds out where the content goes.

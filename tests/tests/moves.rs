@@ -468,3 +468,37 @@ fn trash_is_not_emptied_and_nobody_is_told_that_it_was() {
     run.run(&["trash", "ls", "."])
         .assert_error(1, "not-a-remote");
 }
+
+#[test]
+fn node_that_is_in_both_folders_is_no_copy_of_itself() {
+    let run = Run::new(&["one/x/f", "two/y"]);
+    let drive = run.drive();
+    let id = |path: &str| drive[path].0.clone();
+    let mut client = run.client();
+    let add = format!("nodes/{}/children/{}", id("/two"), id("/one/x"));
+    assert_eq!(client.call("PUT", &add, None).unwrap().status, 200);
+    let before = run.paths();
+    let moved = run.run(&["move", "drive:one", "drive:two"]);
+    assert_eq!(moved.code(), 6, "{moved}");
+    assert!(moved.stderr.contains("is in both folders"), "{moved}");
+    let moved = run.run(&["moveto", "drive:one/x", "drive:two/x"]);
+    moved.assert_error(6, "several-folders");
+    assert_eq!((run.paths(), run.trashed()), (before.clone(), 0));
+
+    // Nor does a sync of one folder take it out of the other.
+    fs::create_dir(run.acd.path("empty")).unwrap();
+    Tree::write(&run.acd.path("empty"), "other", "o");
+    let synced = run.run(&["sync", "empty", "drive:two"]);
+    assert!(!synced.status.success(), "{synced}");
+    assert!(run.paths().contains(&"/one/x/f".to_owned()), "{synced}");
+}
+
+#[test]
+fn file_is_not_moved_over_itself_under_another_name() {
+    let run = Run::new(&[]);
+    Tree::write(&run.acd.path("local"), "a", "the only one");
+    fs::hard_link(run.acd.path("local/a"), run.acd.path("local/b")).unwrap();
+    let moved = run.run(&["moveto", "local/a", "local/b"]);
+    moved.assert_error(1, "overlap");
+    assert_eq!(fs::read(run.acd.path("local/a")).unwrap(), b"the only one");
+}

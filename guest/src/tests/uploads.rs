@@ -186,6 +186,8 @@ fn unclear_ends() -> Vec<Reply> {
     vec![
         Reply::Lost,
         Reply::Broken(201),
+        Reply::json(201, "<html>"),
+        Reply::json(200, "{}"),
         Reply::json(400, r#"{"message":"Cannot complete upload"}"#),
         Reply::json(408, ""),
         Reply::json(500, r#"{"message":"Internal failure"}"#),
@@ -527,4 +529,15 @@ fn second_token_that_is_refused_too_asks_for_a_login() {
         matches!(second, Err(Error::Unauthenticated(_))),
         "{second:?}"
     );
+}
+
+#[test]
+fn upload_whose_first_try_turns_up_conflicts_with_it() {
+    let body = r#"{"message":"localId already exists","code":"LOCAL_ID_ALREADY_EXISTS","info":{"nodeId":"F"}}"#;
+    let reply = Reply::json(409, body);
+    let (outcome, _) = write(hello(), Some(5), Existing::Absent, vec![reply]);
+    let Err(Error::NameConflict { existing, .. }) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(existing.as_deref(), Some("F"));
 }

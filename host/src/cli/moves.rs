@@ -194,6 +194,8 @@ async fn snapshot(
     top: &Entry,
 ) -> Result<(BTreeMap<String, Before>, Vec<Entry>), Failure> {
     let mut before = BTreeMap::new();
+    // A remote can show a name twice, and only one of them can have been copied.
+    let mut twice = HashSet::new();
     let mut folders = Vec::new();
     if top.kind == Kind::File {
         match keep(top).await? {
@@ -214,14 +216,17 @@ async fn snapshot(
             match entry.kind {
                 Kind::Folder => folders.push(entry),
                 Kind::File => {
-                    if let Some(kept) = keep(&entry).await? {
-                        before.insert(entry.path, kept);
+                    if let Some(kept) = keep(&entry).await?
+                        && before.insert(entry.path.clone(), kept).is_some()
+                    {
+                        twice.insert(entry.path);
                     }
                 }
                 Kind::Symlink | Kind::Other => {}
             }
         }
     }
+    before.retain(|path, _| !twice.contains(path));
     folders.sort_by_key(|folder| folder.path.len());
     Ok((before, folders))
 }
@@ -288,6 +293,9 @@ async fn remove_if_empty(app: &App, folder: &Entry) -> Result<(), Failure> {
             let Some(id) = folder.id.clone().filter(|_| !path.is_empty()) else {
                 return Ok(());
             };
+            if remote.stat(Target::Id(id.clone())).await?.parents.len() > 1 {
+                return Ok(());
+            }
             let mut listing = remote.list(Target::Id(id.clone())).await?;
             if listing.next_batch().await?.is_some() {
                 return Ok(());

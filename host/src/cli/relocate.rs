@@ -52,7 +52,12 @@ impl Mover<'_> {
         let source = self.look(&from).await?;
         let there = self.look(&to).await?;
         match (source, there) {
-            (Some(source), Some(there)) if source.id == there.id => Ok(Exit::Done),
+            (Some(source), Some(there)) if source.id == there.id => {
+                if from.path == to.path {
+                    return Ok(Exit::Done);
+                }
+                Err(in_both(&from, &to))
+            }
             (Some(source), None) => {
                 if source.kind == Kind::Folder {
                     self.refuse_overlap(&from, &to, false).await?;
@@ -150,6 +155,12 @@ impl Mover<'_> {
     /// A file over another one. Of the same content there need not be two; another content
     /// is kept in the trash.
     async fn over(&self, from: &At, source: &Node, to: &At, there: &Node) -> Result<(), Failure> {
+        if source.id == there.id {
+            return Err(in_both(from, to));
+        }
+        // A listing can be hours old, and what goes to the trash must have its twin.
+        let look = |id: &String| self.remote.stat(Target::Id(id.clone()));
+        let (source, there) = &futures::try_join!(look(&source.id), look(&there.id))?;
         if source.kind != there.kind || source.kind != Kind::File {
             let words = |kind| match kind {
                 Kind::File => "a file",
@@ -212,16 +223,27 @@ impl Mover<'_> {
         async move {
             let (ours, theirs) =
                 futures::try_join!(self.children(&source.id), self.children(&there.id))?;
-            let mut known: HashMap<_, _> = theirs
-                .into_iter()
-                .map(|child| (child.key.clone(), child))
-                .collect();
+            let mut twins = Twins::new(&ours, theirs);
             let mut exit = Exit::Done;
             let mut folders = Vec::new();
             let mut work = Vec::new();
             for child in ours {
                 let from = from.join(&self.remote, &child.node.name, &child.display);
-                match known.remove(&child.key) {
+                let twin = match twins.take(&child) {
+                    Ok(twin) => twin,
+                    Err(Ambiguous) => {
+                        let what = format!("{} is one name with several others there", from.shown);
+                        let failure = Failure::new("name-clash", Exit::Lasting, what)
+                            .hint("move it under another name");
+                        exit = exit.max(self.app.item_failed(&from.shown, &failure));
+                        continue;
+                    }
+                };
+                match twin {
+                    Some(other) if child.node.id == other.node.id => {
+                        let failure = in_both(&from, &to);
+                        exit = exit.max(self.app.item_failed(&from.shown, &failure));
+                    }
                     Some(other)
                         if child.node.kind == Kind::Folder && other.node.kind == Kind::Folder =>
                     {
@@ -333,9 +355,133 @@ impl Mover<'_> {
     }
 }
 
+/// One node in two folders is no copy of itself.
+fn in_both(from: &At, to: &At) -> Failure {
+    let what = format!(
+        "{} is in both folders, and stays there: {}",
+        from.shown, to.shown
+    );
+    Failure::new("several-folders", Exit::Lasting, what)
+        .hint("remove it from one of them by a program that can")
+}
+
+/// What a folder has, to be paired with what goes into it: the same name first, then what
+/// is one name to the service, if there is only one such on either side.
+struct Twins {
+    theirs: Vec<Option<Child>>,
+    by_name: HashMap<Vec<u8>, usize>,
+    by_key: HashMap<Vec<u8>, Vec<usize>>,
+    /// How many of ours have a key.
+    ours: HashMap<Vec<u8>, usize>,
+}
+
+/// Which of several is meant, nobody can tell.
+#[derive(Debug, PartialEq, Eq)]
+struct Ambiguous;
+
+impl Twins {
+    fn new(ours: &[Child], theirs: Vec<Child>) -> Self {
+        let mut twins = Self {
+            theirs: Vec::with_capacity(theirs.len()),
+            by_name: HashMap::new(),
+            by_key: HashMap::new(),
+            ours: HashMap::new(),
+        };
+        for child in ours {
+            *twins.ours.entry(child.key.clone()).or_default() += 1;
+        }
+        for (at, child) in theirs.into_iter().enumerate() {
+            twins.by_name.insert(child.node.name.clone(), at);
+            twins.by_key.entry(child.key.clone()).or_default().push(at);
+            twins.theirs.push(Some(child));
+        }
+        twins
+    }
+
+    fn take(&mut self, child: &Child) -> Result<Option<Child>, Ambiguous> {
+        let of_key = self.by_key.get(&child.key).map_or(&[][..], Vec::as_slice);
+        let at = match (self.by_name.get(&child.node.name), of_key) {
+            (Some(at), _) => *at,
+            (None, []) => return Ok(None),
+            (None, [at]) if self.ours.get(&child.key) == Some(&1) => *at,
+            (None, _) => return Err(Ambiguous),
+        };
+        match self.theirs[at].take() {
+            Some(twin) => Ok(Some(twin)),
+            // Another of ours with this very name was first.
+            None => Err(Ambiguous),
+        }
+    }
+}
+
 struct Child {
     node: Node,
     /// What makes two names one to the service.
     key: Vec<u8>,
     display: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    /// A child whose key is its name in lower case, with `é` in one character.
+    fn child(id: &str, name: &str) -> Child {
+        Child {
+            node: Node {
+                id: id.to_owned(),
+                name: name.into(),
+                kind: Kind::File,
+                size: None,
+                md5: None,
+                content_type: None,
+                created: SystemTime::UNIX_EPOCH,
+                modified: SystemTime::UNIX_EPOCH,
+                original_time: None,
+                parents: Vec::new(),
+                version: 1,
+            },
+            key: name.to_lowercase().replace("e\u{301}", "é").into(),
+            display: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn same_names_are_pairs_and_others_only_where_there_is_one_of_them() {
+        let ours = [
+            child("1", "é"),
+            child("2", "e\u{301}"),
+            child("3", "A"),
+            child("4", "B"),
+            child("5", "new"),
+        ];
+        let theirs = vec![
+            child("a", "e\u{301}"),
+            child("b", "é"),
+            child("c", "a"),
+            child("d", "b"),
+            child("e", "B"),
+        ];
+        let mut twins = Twins::new(&ours, theirs);
+        let mut take = |at: usize| {
+            let twin = twins.take(&ours[at]);
+            twin.map(|twin| twin.map(|twin| twin.node.id))
+        };
+        let id = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!([take(0), take(1)], [id("b"), id("a")]);
+        assert_eq!(take(2), id("c"));
+        assert_eq!([take(3), take(4)], [id("e"), Ok(None)]);
+
+        let ours = [child("1", "é"), child("2", "e\u{301}")];
+        let mut twins = Twins::new(&ours, vec![child("a", "É")]);
+        assert!(matches!(twins.take(&ours[0]), Err(Ambiguous)));
+        let ours = [child("1", "é")];
+        let theirs = vec![child("a", "É"), child("b", "E\u{301}")];
+        assert!(matches!(
+            Twins::new(&ours, theirs).take(&ours[0]),
+            Err(Ambiguous)
+        ));
+    }
 }

@@ -4,7 +4,10 @@
 use std::{
     fs,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -197,6 +200,9 @@ impl WasiHttpHooks for Hooks {
 struct Idle {
     timeout: Duration,
     moved: Mutex<Instant>,
+    /// The next bytes of the request are asked for, and are not there yet: whoever makes
+    /// them may take any time.
+    awaits_content: AtomicBool,
 }
 
 impl Idle {
@@ -204,6 +210,7 @@ impl Idle {
         Self {
             timeout,
             moved: Mutex::new(Instant::now()),
+            awaits_content: AtomicBool::new(false),
         }
     }
 
@@ -214,6 +221,9 @@ impl Idle {
     /// Returns once nothing has moved for too long.
     async fn over(&self) {
         loop {
+            if self.awaits_content.load(Ordering::Relaxed) {
+                *self.moved() = Instant::now();
+            }
             let until = *self.moved() + self.timeout;
             if Instant::now() >= until {
                 return;
@@ -278,7 +288,11 @@ impl Body for Outgoing {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let body = this.body.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let frame = ready!(Pin::new(body).poll_frame(context));
+        let frame = Pin::new(body).poll_frame(context);
+        this.idle
+            .awaits_content
+            .store(frame.is_pending(), Ordering::Relaxed);
+        let frame = ready!(frame);
         *this.idle.moved() = Instant::now();
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError)))
     }
@@ -381,6 +395,24 @@ mod tests {
         }
         let moved = 20 * (TIMEOUT - Duration::from_secs(1));
         assert_eq!(started.elapsed().as_secs(), (moved + TIMEOUT).as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_makes_the_content_may_take_any_time() {
+        let idle = Idle::new(TIMEOUT);
+        let started = Instant::now();
+        let slow = async {
+            idle.awaits_content.store(true, Ordering::Relaxed);
+            tokio::time::sleep(10 * TIMEOUT).await;
+            idle.awaits_content.store(false, Ordering::Relaxed);
+            *idle.moved() = Instant::now();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = slow => {}
+            () = idle.over() => {}
+        }
+        assert_eq!(started.elapsed().as_secs(), (11 * TIMEOUT).as_secs());
     }
 
     #[tokio::test(start_paused = true)]

@@ -209,7 +209,11 @@ async fn related(a: &Place, b: &Place, decider: &dyn Decider) -> Result<Relation
                     .map(|it| it.as_os_str().to_owned())
                     .collect()
             };
-            Ok(relation(&components(&a), &components(&b)))
+            match relation(&components(&a), &components(&b)) {
+                // One thing may have two paths: a mount, or a file system that ignores case.
+                Relation::Apart => Ok(by_identity(&a, &b).await),
+                found => Ok(found),
+            }
         }
         (
             Place::Remote {
@@ -237,6 +241,30 @@ async fn related(a: &Place, b: &Place, decider: &dyn Decider) -> Result<Relation
         }
         _ => Ok(Relation::Apart),
     }
+}
+
+/// How two places lie to each other by what they are, whatever their paths say.
+async fn by_identity(a: &Path, b: &Path) -> Relation {
+    let (above_a, above_b) = (identities(a).await, identities(b).await);
+    let is = |above: &[Option<(u64, u64)>]| above.first().copied().flatten();
+    match (is(&above_a), is(&above_b)) {
+        (Some(a), Some(b)) if a == b => Relation::Same,
+        (a, b) if a.is_some() && above_b.contains(&a) || b.is_some() && above_a.contains(&b) => {
+            Relation::Nested
+        }
+        _ => Relation::Apart,
+    }
+}
+
+/// Device and inode of a path and of all above it; `None` for what is not there.
+async fn identities(path: &Path) -> Vec<Option<(u64, u64)>> {
+    use std::os::unix::fs::MetadataExt as _;
+    let mut found = Vec::new();
+    for path in path.ancestors() {
+        let metadata = tokio::fs::metadata(path).await.ok();
+        found.push(metadata.map(|it| (it.dev(), it.ino())));
+    }
+    found
 }
 
 fn relation<T: PartialEq>(a: &[T], b: &[T]) -> Relation {

@@ -181,8 +181,18 @@ impl Side for Drive {
     }
 
     async fn remove(&self, spot: &Spot, _: Kind) -> Result<(), Error> {
-        let removed = self.remote.trash(self.target(spot)).await;
-        removed.map_err(self.failed("remove", spot))
+        let failed = self.failed("remove", spot);
+        let node = self.remote.stat(self.target(spot)).await.map_err(&failed)?;
+        if node.parents.len() > 1 {
+            // To the trash it would go out of all of them.
+            let message = "it is in several folders, and would leave them all".to_owned();
+            return Err(failed(component::Error::Forbidden(component::Detail {
+                message,
+                ..Default::default()
+            })));
+        }
+        let removed = self.remote.trash(Target::Id(node.id)).await;
+        removed.map_err(failed)
     }
 }
 

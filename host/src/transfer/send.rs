@@ -91,14 +91,23 @@ pub(super) async fn send(
             let sent = sent_content(run, &file, tried.content.take()).await?;
             let found = run.destination.confirm(&file.to, &write, &sent.md5).await;
             match found {
-                Ok(Some(landed)) if landed.proves(&sent) => {
+                Ok(Some(landed)) if landed.proves(&sent) && is_expected(&file, &sent) => {
                     let bytes = sent.size;
                     let outcome = Outcome::ConfirmedLate;
                     return Ok(Sent { outcome, bytes });
                 }
+                // What was sent is there, and is not what the source has.
+                Ok(Some(landed)) => {
+                    error = Error::ContentMismatch {
+                        path: file.from.label.clone(),
+                        sent,
+                        found: landed.to_string(),
+                    };
+                    tried.landed = Some(landed);
+                }
                 // Sent again, it could become two.
                 Err(unseen) => return Err(unseen),
-                Ok(_) => {
+                Ok(None) => {
                     error = Error::NeverAppeared {
                         path: file.from.label.clone(),
                         tries: 2 - chances.unconfirmed,
@@ -284,6 +293,12 @@ fn is_changed(error: &Error) -> bool {
     matches!(error.of_remote(), Some(component::Error::Changed(_)))
 }
 
+/// Whether what was read is what the source said it has.
+fn is_expected(file: &File, sent: &Digest) -> bool {
+    let expected = file.source.md5;
+    expected.is_none_or(|md5| Md5::parse(&sent.md5) == Some(md5))
+}
+
 fn is_conflict(error: &Error) -> bool {
     matches!(
         error.of_remote(),
@@ -352,7 +367,7 @@ async fn look(
         (None, _) => run.source.digest(&file.from).await?,
     };
     Ok(match sent {
-        Some(sent) if landed.proves(&sent) => Found::Same,
+        Some(sent) if landed.proves(&sent) && is_expected(file, &sent) => Found::Same,
         _ => Found::Another(landed.id),
     })
 }
