@@ -2,15 +2,9 @@
 
 use std::{collections::VecDeque, fmt};
 
-use futures::{FutureExt as _, StreamExt as _, channel::mpsc};
-use wasmtime::component::{FutureReader, StreamReader};
+use futures::FutureExt as _;
 
-use super::{
-    Account, ChangeSet, Error, Found, Remote, Target,
-    bindings::drive,
-    remote::{End, Guard},
-    stream::{IncomingItems, value},
-};
+use super::{Account, ChangeSet, Error, Found, Remote, Target, batches::Batches, bindings::drive};
 
 impl Remote {
     /// All that lies below a folder, in no order, but a folder before what is in it: folder
@@ -19,28 +13,17 @@ impl Remote {
     /// # Errors
     /// `NotFound`, `NotAFolder`, or as the service and the network have it.
     pub async fn walk(&self, folder: Target) -> Result<Walk, Error> {
-        let ((batches, end), guard) = self
-            .call(move |at, remote, cancel| {
-                async move {
-                    let exports = at.backend.amazon_drive_backend_drive();
-                    let called = exports
-                        .remote()
-                        .call_walk(at.accessor, remote, folder.into(), cancel)
-                        .await?;
-                    let (found, end): (StreamReader<_>, FutureReader<_>) = match called {
-                        Ok(parts) => parts,
-                        Err(error) => return Ok(Err(error.into())),
-                    };
-                    at.accessor.with(|mut access| {
-                        let (consumer, batches) = IncomingItems::new();
-                        found.pipe(&mut access, consumer)?;
-                        Ok(Ok((batches, value(end, &mut access)?)))
-                    })
-                }
-                .boxed()
-            })
-            .await?;
-        Ok(Walk(Batches::new(batches, End::new(end), guard)))
+        let batches = self.batches(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                exports
+                    .remote()
+                    .call_walk(at.accessor, remote, folder.into(), cancel)
+                    .await
+            }
+            .boxed()
+        });
+        batches.await.map(Walk)
     }
 
     /// What happened on the drive since a checkpoint, or all there is.
@@ -49,29 +32,18 @@ impl Remote {
     /// `InvalidArgument` for a checkpoint that is none, or as the service and the network
     /// have it.
     pub async fn changes(&self, checkpoint: Option<String>) -> Result<Changes, Error> {
-        let ((batches, end), guard) = self
-            .call(move |at, remote, cancel| {
-                async move {
-                    let exports = at.backend.amazon_drive_backend_drive();
-                    let called = exports
-                        .remote()
-                        .call_changes(at.accessor, remote, checkpoint, cancel)
-                        .await?;
-                    let (sets, end): (StreamReader<_>, FutureReader<_>) = match called {
-                        Ok(parts) => parts,
-                        Err(error) => return Ok(Err(error.into())),
-                    };
-                    at.accessor.with(|mut access| {
-                        let (consumer, batches) = IncomingItems::new();
-                        sets.pipe(&mut access, consumer)?;
-                        Ok(Ok((batches, value(end, &mut access)?)))
-                    })
-                }
-                .boxed()
-            })
-            .await?;
+        let batches = self.batches(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                exports
+                    .remote()
+                    .call_changes(at.accessor, remote, checkpoint, cancel)
+                    .await
+            }
+            .boxed()
+        });
         Ok(Changes {
-            batches: Batches::new(batches, End::new(end), guard),
+            batches: batches.await?,
             ready: VecDeque::new(),
         })
     }
@@ -131,36 +103,6 @@ impl TemporaryLink {
 impl fmt::Debug for TemporaryLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TemporaryLink(redacted)")
-    }
-}
-
-/// Items that come batch by batch, and then an end that says whether it was all.
-struct Batches<T> {
-    batches: mpsc::Receiver<Vec<T>>,
-    /// `None` once it was all.
-    end: Option<End>,
-    _guard: Guard,
-}
-
-impl<T> Batches<T> {
-    fn new(batches: mpsc::Receiver<Vec<T>>, end: End, guard: Guard) -> Self {
-        Self {
-            batches,
-            end: Some(end),
-            _guard: guard,
-        }
-    }
-
-    async fn next(&mut self) -> Result<Option<Vec<T>>, Error> {
-        let Some(end) = &mut self.end else {
-            return Ok(None);
-        };
-        if let Some(batch) = self.batches.next().await {
-            return Ok(Some(batch));
-        }
-        std::future::poll_fn(|context| end.poll(context)).await?;
-        self.end = None;
-        Ok(None)
     }
 }
 

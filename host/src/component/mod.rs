@@ -35,6 +35,7 @@
 //! it. A trap ends it and fails the calls in flight with [`Error::Lost`]; the next call
 //! gets a fresh instance.
 
+mod batches;
 mod bindings;
 mod browse;
 mod conv;

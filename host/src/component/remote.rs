@@ -20,10 +20,11 @@ use wasmtime::component::{FutureReader, ResourceAny, StreamReader};
 use super::{
     Detail, Error, Node, NodePath, ReadOptions, RemoteOptions, Sandbox, Target, Unconfirmed,
     WriteOptions,
+    batches::Batches,
     bindings::drive,
     conv,
     sandbox::Instance,
-    stream::{IncomingBytes, IncomingItems, Outgoing, cancellation, value},
+    stream::{IncomingBytes, Outgoing, cancellation, value},
 };
 
 /// An open remote. Cheap to clone.
@@ -71,32 +72,17 @@ impl Remote {
     /// # Errors
     /// `NotFound`, `NotAFolder`, or as the service and the network have it.
     pub async fn list(&self, folder: Target) -> Result<NodeListing, Error> {
-        let ((batches, end), guard) = self
-            .call(move |at, remote, cancel| {
-                async move {
-                    let exports = at.backend.amazon_drive_backend_drive();
-                    let called = exports
-                        .remote()
-                        .call_list(at.accessor, remote, folder.into(), cancel)
-                        .await?;
-                    let (nodes, end): (StreamReader<_>, FutureReader<_>) = match called {
-                        Ok(parts) => parts,
-                        Err(error) => return Ok(Err(error.into())),
-                    };
-                    at.accessor.with(|mut access| {
-                        let (consumer, batches) = IncomingItems::new();
-                        nodes.pipe(&mut access, consumer)?;
-                        Ok(Ok((batches, value(end, &mut access)?)))
-                    })
-                }
-                .boxed()
-            })
-            .await?;
-        Ok(NodeListing {
-            batches,
-            state: ListingState::Open(End(Some(end))),
-            _guard: guard,
-        })
+        let batches = self.batches(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                exports
+                    .remote()
+                    .call_list(at.accessor, remote, folder.into(), cancel)
+                    .await
+            }
+            .boxed()
+        });
+        batches.await.map(NodeListing)
     }
 
     /// One node.
@@ -328,32 +314,17 @@ impl Remote {
     /// # Errors
     /// As the service and the network have it.
     pub async fn list_trash(&self) -> Result<NodeListing, Error> {
-        let ((batches, end), guard) = self
-            .call(move |at, remote, cancel| {
-                async move {
-                    let exports = at.backend.amazon_drive_backend_drive();
-                    let called = exports
-                        .remote()
-                        .call_list_trash(at.accessor, remote, cancel)
-                        .await?;
-                    let (nodes, end): (StreamReader<_>, FutureReader<_>) = match called {
-                        Ok(parts) => parts,
-                        Err(error) => return Ok(Err(error.into())),
-                    };
-                    at.accessor.with(|mut access| {
-                        let (consumer, batches) = IncomingItems::new();
-                        nodes.pipe(&mut access, consumer)?;
-                        Ok(Ok((batches, value(end, &mut access)?)))
-                    })
-                }
-                .boxed()
-            })
-            .await?;
-        Ok(NodeListing {
-            batches,
-            state: ListingState::Open(End(Some(end))),
-            _guard: guard,
-        })
+        let batches = self.batches(move |at, remote, cancel| {
+            async move {
+                let exports = at.backend.amazon_drive_backend_drive();
+                exports
+                    .remote()
+                    .call_list_trash(at.accessor, remote, cancel)
+                    .await
+            }
+            .boxed()
+        });
+        batches.await.map(NodeListing)
     }
 
     /// Takes a node out of the trash, back to where it was, with all that went there with
@@ -512,16 +483,7 @@ impl End {
 }
 
 /// The nodes of a folder, batch by batch.
-pub struct NodeListing {
-    batches: mpsc::Receiver<Vec<drive::Node>>,
-    state: ListingState,
-    _guard: Guard,
-}
-
-enum ListingState {
-    Open(End),
-    Complete,
-}
+pub struct NodeListing(Batches<drive::Node>);
 
 impl NodeListing {
     /// The next nodes, never an empty batch. `Ok(None)` is the only sign of a complete
@@ -532,15 +494,8 @@ impl NodeListing {
     /// # Errors
     /// The listing broke off; so does every call after.
     pub async fn next_batch(&mut self) -> Result<Option<Vec<Node>>, Error> {
-        let ListingState::Open(end) = &mut self.state else {
-            return Ok(None);
-        };
-        if let Some(batch) = self.batches.next().await {
-            return Ok(Some(batch.into_iter().map(Node::from).collect()));
-        }
-        std::future::poll_fn(|context| end.poll(context)).await?;
-        self.state = ListingState::Complete;
-        Ok(None)
+        let batch = self.0.next().await?;
+        Ok(batch.map(|batch| batch.into_iter().map(Node::from).collect()))
     }
 }
 
