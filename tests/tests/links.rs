@@ -75,6 +75,8 @@ fn link_goes_to_standard_output_and_nowhere_else() {
     let none = with_config(&acd, &server, &["link", "drive:none"]);
     none.assert_error(4, "not-found");
     acd.run(["link", "a"]).assert_error(1, "not-a-remote");
+    // Its server ends with the command.
+    acd.run(["link", "embedded:f"]).assert_error(1, "no-server");
 }
 
 #[test]

@@ -417,7 +417,7 @@ fn deleted_folder_is_one_thing_in_the_trash_and_comes_back_the_same() {
     let id = listed["ID"].as_str().unwrap();
     run.server
         .add_fault("connection-reset=after,count=1,method=POST,path=/restore");
-    let restored = run.ok(&["trash", "restore", "-v", "drive:", id]);
+    let restored = run.ok(&["trash", "restore", "-v", "drive:", "--", id]);
     assert!(restored.stderr.contains("many: restored"), "{restored}");
     run.server.clear_faults();
     assert_eq!(run.drive(), before);
@@ -446,6 +446,9 @@ fn restore_says_what_is_in_its_way_and_all_of_them_go_in_the_right_order() {
     run.ok(&["delete", "drive:p/a"]);
     Tree::write(&run.acd.path("new"), "a", "another a");
     run.ok(&["copy", "new", "drive:p"]);
+    // An option behind an id is an option all the same.
+    let dry = run.ok(&["trash", "restore", "drive:", "no-such-node-at-all--", "-n"]);
+    assert!(dry.stderr.contains("would restore"), "{dry}");
     let taken = run.run(&["trash", "restore", "drive:", "--", &before["/p/a"].0]);
     taken.assert_error(6, "name-conflict");
     assert_eq!(run.trashed(), 1);

@@ -30,6 +30,12 @@ pub(super) async fn about(app: &App, place: &OsStr) -> Result<Exit, Stop> {
 /// `link`. The link goes to standard output and nowhere else.
 pub(super) async fn link(app: &App, place: &OsStr) -> Result<Exit, Stop> {
     let (remote, path, shown) = on_remote(app.open(place).await?)?;
+    if shown.starts_with("embedded:") {
+        let what = "a link to the embedded drive would end with this command".to_owned();
+        return Err(Failure::new("no-server", Exit::Usage, what)
+            .hint("start `acd serve` on its data, and ask that for a link")
+            .into());
+    }
     let link = remote.temporary_link(Target::Path(path)).await?;
     let mut output = Output::new();
     let text = match app.console.is_json() {

@@ -248,12 +248,8 @@ pub(super) enum TrashCommand {
 pub(super) struct Restore {
     /// A remote
     pub(super) place: OsString,
-    /// Ids, as `acd trash ls` shows them
-    #[arg(
-        required_unless_present = "all",
-        conflicts_with = "all",
-        allow_hyphen_values = true
-    )]
+    /// Ids, as `acd trash ls` shows them; behind -- where one begins with -
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub(super) ids: Vec<String>,
     /// All that is in the trash
     #[arg(long)]

@@ -291,8 +291,7 @@ impl Stats {
             Event::Restarted { discarded, .. } => self.discard(*discarded),
             Event::Finished { outcome, .. } => {
                 self.files_sent += 1;
-                let found = matches!(outcome, Outcome::Confirmed | Outcome::ConfirmedLate);
-                self.files_confirmed += u64::from(found);
+                self.files_confirmed += u64::from(*outcome == Outcome::ConfirmedLate);
             }
             Event::TimeSet { .. } => self.times_set += 1,
             Event::FolderMade { .. } => self.folders_made += 1,
