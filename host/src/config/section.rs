@@ -62,17 +62,7 @@ pub struct ServiceOptions {
 }
 
 impl ServiceOptions {
-    /// These, and for what they leave open those.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            upload_wait_per_gb: self.upload_wait_per_gb.or(other.upload_wait_per_gb),
-            templink_threshold: self.templink_threshold.or(other.templink_threshold),
-            max_file_size: self.max_file_size.or(other.max_file_size),
-        }
-    }
-
-    /// Puts them into a remote's options.
+    /// Puts them into a remote's options; what they leave open stays as it is there.
     pub fn apply(self, options: &mut RemoteOptions) {
         if let Some(wait) = self.upload_wait_per_gb {
             options.upload_wait_per_gb = wait;
@@ -223,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn service_options_are_those_given_first() {
+    fn service_options_are_those_given_last() {
         let remote = parse(&[
             ("upload_wait_per_gb", "3m0s"),
             ("templink_threshold", "off"),
@@ -236,7 +226,8 @@ mod tests {
         };
         let mut options = RemoteOptions::new("http://drive.example/");
         let most = options.largest_file;
-        given.or(ours).apply(&mut options);
+        ours.apply(&mut options);
+        given.apply(&mut options);
         assert_eq!(options.upload_wait_per_gb, Duration::from_secs(180));
         assert_eq!(options.templink_threshold, Some(1));
         assert_eq!(options.largest_file, most);
