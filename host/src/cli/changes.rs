@@ -99,7 +99,7 @@ impl Follower<'_> {
             Change::Present(node) | Change::Trashed(node) => Some(node),
             Change::Purged(_) => None,
         });
-        self.paths.learn(nodes).await?;
+        let mut names = self.paths.learn(nodes.collect()).await?.into_iter();
         let mut lines = Vec::with_capacity(set.changes.len());
         for change in &set.changes {
             let (word, id, node) = match change {
@@ -108,7 +108,10 @@ impl Follower<'_> {
                 Change::Purged(id) => ("purged", id, None),
             };
             let path = match node {
-                Some(node) => self.paths.path(node).await?,
+                Some(node) => {
+                    let name = names.next().unwrap_or_default();
+                    self.paths.path(node, name).await?
+                }
                 None => None,
             };
             lines.push((word, id, path, node));
@@ -160,22 +163,24 @@ struct Paths {
 }
 
 impl Paths {
-    /// Takes in what a set says of folders, the new names above all.
-    async fn learn(&mut self, nodes: impl Iterator<Item = &Node>) -> Result<(), Failure> {
-        let folders: Vec<_> = nodes.filter(|node| node.kind == Kind::Folder).collect();
-        let names = folders.iter().map(|node| node.name.clone()).collect();
+    /// Takes in what a set says of folders, the new names above all. Returns the nodes' names
+    /// as people see them, all by one call of the component.
+    async fn learn(&mut self, nodes: Vec<&Node>) -> Result<Vec<String>, Failure> {
+        let names = nodes.iter().map(|node| node.name.clone()).collect();
         let names = self.remote.sandbox().display(names).await?;
-        for (node, name) in folders.into_iter().zip(names) {
-            let parent = node.parents.first().cloned();
-            self.known.insert(node.id.clone(), Some((name, parent)));
+        for (node, name) in nodes.into_iter().zip(&names) {
+            if node.kind == Kind::Folder {
+                let parent = node.parents.first().cloned();
+                self.known
+                    .insert(node.id.clone(), Some((name.clone(), parent)));
+            }
         }
-        Ok(())
+        Ok(names)
     }
 
     /// A node's path from the root, by its first folder; `None` where that cannot be told.
-    async fn path(&mut self, node: &Node) -> Result<Option<String>, Failure> {
-        let names = vec![node.name.clone()];
-        let mut path = self.remote.sandbox().display(names).await?.concat();
+    /// `path` is its name.
+    async fn path(&mut self, node: &Node, mut path: String) -> Result<Option<String>, Failure> {
         let mut above = node.parents.first().cloned();
         if node.id == self.remote.root_id() {
             return Ok(Some("/".to_owned()));
